@@ -1,0 +1,3 @@
+"""One async client for every LLM provider."""
+
+__version__ = "0.1.0"
