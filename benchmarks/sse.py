@@ -3,8 +3,6 @@
 Microseconds an event, best of some rounds in turn. `split` and `find` know only LF, whole `data: ` lines and no bound.
 """
 
-# ruff: noqa: INP001, T201  a script, and printing is what it is for
-
 import time
 from collections.abc import Callable
 

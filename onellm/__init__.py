@@ -1,3 +1,145 @@
-"""One async client for every LLM provider."""
+"""One async client for every LLM provider, in OpenAI's shape.
+
+    from onellm import AsyncOneLLM, OneLLM
+
+Names are imported when they are first used, so that `import onellm` stays cheap.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onellm.client import AsyncOneLLM
+    from onellm.errors import (
+        APIConnectionError,
+        APIError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        ClientClosedError,
+        ConfigurationError,
+        ConflictError,
+        ContentFilterError,
+        ContextLengthExceededError,
+        InternalServerError,
+        InvalidRequestError,
+        MissingDependencyError,
+        MissingKeyError,
+        NotFoundError,
+        OneLLMError,
+        OverloadedError,
+        PermissionDeniedError,
+        QuotaExceededError,
+        RateLimitError,
+        RequestTimeoutError,
+        RequestTooLargeError,
+        ResponseDecodeError,
+        StreamInterruptedError,
+        UnknownProviderError,
+        UnprocessableEntityError,
+        UnsupportedFeatureError,
+        UnsupportedParameterError,
+        UsageError,
+    )
+    from onellm.policy.retry import RetryPolicy
+    from onellm.providers.registry import get_provider, list_providers, register_provider
+    from onellm.resources.streams import AsyncChatCompletionStream
+    from onellm.types.options import HttpOptions, Timeouts
 
 __version__ = "0.1.0"
+
+# Where each public name lives. A test holds this table against the imports above and against __all__.
+_HOMES = {
+    "client": ("AsyncOneLLM",),
+    "errors": (
+        "APIConnectionError",
+        "APIError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AuthenticationError",
+        "BadRequestError",
+        "ClientClosedError",
+        "ConfigurationError",
+        "ConflictError",
+        "ContentFilterError",
+        "ContextLengthExceededError",
+        "InternalServerError",
+        "InvalidRequestError",
+        "MissingDependencyError",
+        "MissingKeyError",
+        "NotFoundError",
+        "OneLLMError",
+        "OverloadedError",
+        "PermissionDeniedError",
+        "QuotaExceededError",
+        "RateLimitError",
+        "RequestTimeoutError",
+        "RequestTooLargeError",
+        "ResponseDecodeError",
+        "StreamInterruptedError",
+        "UnknownProviderError",
+        "UnprocessableEntityError",
+        "UnsupportedFeatureError",
+        "UnsupportedParameterError",
+        "UsageError",
+    ),
+    "policy.retry": ("RetryPolicy",),
+    "providers.registry": ("get_provider", "list_providers", "register_provider"),
+    "resources.streams": ("AsyncChatCompletionStream",),
+    "types.options": ("HttpOptions", "Timeouts"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncChatCompletionStream",
+    "AsyncOneLLM",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConfigurationError",
+    "ConflictError",
+    "ContentFilterError",
+    "ContextLengthExceededError",
+    "HttpOptions",
+    "InternalServerError",
+    "InvalidRequestError",
+    "MissingDependencyError",
+    "MissingKeyError",
+    "NotFoundError",
+    "OneLLMError",
+    "OverloadedError",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "RequestTimeoutError",
+    "RequestTooLargeError",
+    "ResponseDecodeError",
+    "RetryPolicy",
+    "StreamInterruptedError",
+    "Timeouts",
+    "UnknownProviderError",
+    "UnprocessableEntityError",
+    "UnsupportedFeatureError",
+    "UnsupportedParameterError",
+    "UsageError",
+    "get_provider",
+    "list_providers",
+    "register_provider",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'onellm' has no attribute {name!r}")
+    value = getattr(import_module(f"onellm.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,109 @@
+"""The client: settings, providers and connections, wired together."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from onellm import config as config_module
+from onellm.errors import ConfigurationError
+from onellm.policy.retry import RetryPolicy
+from onellm.providers.protocols import Provider
+from onellm.providers.registry import DEFAULT, Registry
+from onellm.resources.chat import AsyncChat
+from onellm.resources.core import Core
+from onellm.resources.embeddings import AsyncEmbeddings
+from onellm.resources.models import AsyncModels
+from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+
+class AsyncOneLLM:
+    """One client for every provider; models are named "provider/model".
+
+    Cheap to make and meant to be kept: it holds the connections. It works in any number of event loops, one after
+    another or at once in threads, and in the child of a fork. Close it with `async with` or `aclose`.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | TokenSource | None = None,
+        base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        default_provider: str | None = None,
+        providers: Mapping[str, Mapping[str, Any]] | None = None,
+        on_unsupported: OnUnsupported | None = None,
+        http: HttpOptions | None = None,
+        retry: RetryPolicy | None = None,
+        http_session: "ClientSession | None" = None,
+    ) -> None:
+        """Take settings; what is not given comes from the environment, then from `onellm.toml`.
+
+        api_key, base_url, organization, project, default_headers:  the default provider's, as `openai`'s client has
+            them; api_key may be a function, sync or async, that gives a token before each request
+        timeout:          seconds for a whole call, or `Timeouts`
+        max_retries:      how often a failed request is sent again; `retry` says more
+        default_provider: whose models are named without "provider/"
+        providers:        settings of the others: {"groq": {"api_key": …, "base_url": …, "headers": …, "options": …}}
+        on_unsupported:   "raise", "warn" or "drop": what happens to an argument that a provider cannot express
+        http:             proxies, TLS, sizes
+        http_session:     an `aiohttp.ClientSession` of your own; it is not closed, and works in its own loop only
+
+        Raises:
+            ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
+        """
+        config = config_module.load(
+            default_provider=default_provider,
+            timeout=timeout,
+            max_retries=max_retries,
+            on_unsupported=on_unsupported,
+        )
+        settings = {name: dict(values) for name, values in (providers or {}).items()}
+        own = settings.setdefault(config.default_provider, {})
+        given = {"api_key": api_key, "base_url": base_url}
+        own.update({name: value for name, value in given.items() if value is not None})
+        options = {"organization": organization, "project": project}
+        if chosen := {name: value for name, value in options.items() if value is not None}:
+            own["options"] = {**own.get("options", {}), **chosen}
+        if default_headers:
+            own["headers"] = {**own.get("headers", {}), **default_headers}
+        if retry is None:
+            retry = RetryPolicy(max_retries=config.max_retries)
+        elif max_retries is not None:
+            raise ConfigurationError("give max_retries or retry, not both")
+        self._core = Core(
+            config=config,
+            registry=Registry(DEFAULT),
+            providers=settings,
+            http=http or HttpOptions(),
+            retry=retry,
+            http_session=http_session,
+        )
+        self.chat = AsyncChat(self._core)
+        self.embeddings = AsyncEmbeddings(self._core)
+        self.models = AsyncModels(self._core)
+
+    def register(self, provider: Provider) -> None:
+        """Add a provider to this client alone; `onellm.register_provider` adds one for all."""
+        self._core.registry.register(provider)
+
+    async def aclose(self) -> None:
+        """Close the connections. Calls after this raise `ClientClosedError`."""
+        await self._core.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(default_provider={self._core.config.default_provider!r})"

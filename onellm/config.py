@@ -1,0 +1,366 @@
+"""Where settings come from: arguments, then the environment, then `onellm.toml`, then defaults.
+
+```toml
+default_provider = "groq"
+timeout = 60                       # seconds, or a table: {connect = 5, first_byte = 60, idle = 30, total = 600}
+max_retries = 3
+
+[providers.groq]
+api_key = "gsk_…"                  # better: leave it to GROQ_API_KEY
+
+[providers.mine]                   # a host of your own that speaks OpenAI's API
+base_url = "https://llm.example.com/v1"
+key_env = "MINE_API_KEY"
+```
+
+The file is `$ONELLM_CONFIG`, or else `onellm.toml` in the working directory, or else `onellm/onellm.toml` in the
+user's configuration folder. A file that merely lies in the working directory cannot send a key from the
+environment to a host that it names itself: see `ConfigFile.trusted`.
+"""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct, field
+
+from onellm.errors import ConfigurationError, MissingKeyError
+from onellm.types.options import OnUnsupported, Timeouts, TokenSource
+from onellm.types.secret import Secret
+
+FILE_NAME = "onellm.toml"
+
+
+class ProviderConfig(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What can be said of a provider, in `providers=` or in the file.
+
+    api_key:     the key
+    key_env:     the variable that holds it; for a host of your own
+    base_url:    where the API is
+    headers:     sent with every request
+    options:     the provider's own settings
+    proxy:       a proxy for this provider alone
+    allow_http:  plain http to a public address; the key then travels in the clear
+    """
+
+    api_key: str | None = None
+    key_env: str | None = None
+    base_url: str | None = None
+    headers: dict[str, str] = {}
+    options: dict[str, Any] = {}
+    proxy: str | None = None
+    allow_http: bool = False
+
+
+class _File(Struct, kw_only=True, forbid_unknown_fields=True):
+    default_provider: str | None = None
+    timeout: float | Timeouts | None = None
+    max_retries: int | None = None
+    on_unsupported: OnUnsupported | None = None
+    providers: dict[str, ProviderConfig] = {}
+
+
+class ConfigFile(Struct, frozen=True, kw_only=True):
+    """A file that was read.
+
+    trusted: it was named by the user, or lies in the user's own folder. A file in the working directory may have
+    come with somebody else's project, and is not.
+    """
+
+    path: Path
+    trusted: bool
+    content: _File
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """A value and where it comes from, as `onellm config` shows it."""
+
+    name: str
+    value: str
+    source: str
+
+
+class Config(Struct, kw_only=True):
+    """The settings of one client. `sources` says where each comes from."""
+
+    default_provider: str = "openai"
+    timeouts: Timeouts = Timeouts()
+    max_retries: int = 2
+    on_unsupported: OnUnsupported = "raise"
+    file: ConfigFile | None = None
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def load(environ: Mapping[str, str] = os.environ, **arguments: Any) -> Config:
+    """The settings, from all places. arguments that are None were not given.
+
+    Raises:
+        ConfigurationError: a value has the wrong type, or the file cannot be read; names the place.
+    """
+    file = find_file(environ)
+    places: list[tuple[str, dict[str, Any]]] = [
+        ("argument", {key: value for key, value in arguments.items() if value is not None}),
+        (
+            "environment",
+            {
+                name: _from_text(environ[variable], variable)
+                for name, variable in ENVIRONMENT.items()
+                if environ.get(variable)
+            },
+        ),
+    ]
+    if file is not None:
+        content = file.content
+        given = {name: getattr(content, name) for name in ENVIRONMENT}
+        places.append((str(file.path), {name: value for name, value in given.items() if value is not None}))
+    config = Config(file=file)
+    for name in ENVIRONMENT:
+        for source, values in places:
+            if name in values:
+                _set(config, name, values[name], source)
+                break
+        else:
+            config.sources[name] = "default"
+    return config
+
+
+ENVIRONMENT = {
+    "default_provider": "ONELLM_DEFAULT_PROVIDER",
+    "timeout": "ONELLM_TIMEOUT",
+    "max_retries": "ONELLM_MAX_RETRIES",
+    "on_unsupported": "ONELLM_ON_UNSUPPORTED",
+}
+
+
+def _from_text(text: str, variable: str) -> str | float | int:
+    if variable == "ONELLM_TIMEOUT":
+        try:
+            return float(text)
+        except ValueError:
+            raise ConfigurationError(f"{variable} is {text!r}: give seconds, such as 60") from None
+    if variable == "ONELLM_MAX_RETRIES":
+        if not text.isdecimal():
+            raise ConfigurationError(f"{variable} is {text!r}: give a number, such as 2")
+        return int(text)
+    return text
+
+
+def _set(config: Config, name: str, value: Any, source: str) -> None:
+    config.sources[name] = source
+    match name:
+        case "timeout":
+            config.timeouts = timeouts(value, config.timeouts, source)
+        case "max_retries":
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ConfigurationError(f"max_retries is {value!r} ({source}): give a whole number from 0")
+            config.max_retries = value
+        case "on_unsupported":
+            if value not in ("raise", "warn", "drop"):
+                raise ConfigurationError(f'on_unsupported is {value!r} ({source}): "raise", "warn" or "drop"')
+            config.on_unsupported = value
+        case _:
+            if not isinstance(value, str) or not value or "/" in value:
+                raise ConfigurationError(f"default_provider is {value!r} ({source}): give a provider's name")
+            config.default_provider = value
+
+
+def timeouts(value: float | Timeouts | None, default: Timeouts, source: str = "timeout") -> Timeouts:
+    """Time limits from what a caller gives: seconds for the whole call, all four, or nothing."""
+    if value is None:
+        return default
+    if isinstance(value, Timeouts):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        raise ConfigurationError(f"timeout is {value!r} ({source}): give seconds above 0, or Timeouts(...)")
+    return msgspec.structs.replace(default, total=float(value))
+
+
+def find_file(environ: Mapping[str, str] = os.environ) -> ConfigFile | None:
+    """The file that applies, read; None where there is none."""
+    if named := environ.get("ONELLM_CONFIG"):
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigurationError(f"ONELLM_CONFIG names {named}, which is no file")
+        return read_file(path, trusted=True)
+    if (path := Path(FILE_NAME)).is_file():
+        return read_file(path.absolute(), trusted=False)
+    path = user_file(environ)
+    return read_file(path, trusted=True) if path.is_file() else None
+
+
+def user_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the user's own file lies, whether it is there or not."""
+    if os.name == "nt":
+        folder = Path(environ.get("APPDATA") or "~").expanduser()
+    else:
+        folder = Path(environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    return folder / "onellm" / FILE_NAME
+
+
+def read_file(path: Path, *, trusted: bool) -> ConfigFile:
+    """Read a file.
+
+    Raises:
+        ConfigurationError: it is not TOML, or has a setting that does not exist or does not fit; never shows values.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = msgspec.convert(tomllib.load(stream), _File)
+    except (OSError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigurationError(f"{path}: {exc}") from exc
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"{path}: {exc}") from None
+    return ConfigFile(path=path, trusted=trusted, content=content)
+
+
+class Resolved(Struct, kw_only=True):
+    """A provider's settings, and where the key and the base URL come from."""
+
+    api_key: Secret | TokenSource | None
+    key_source: str
+    base_url: str
+    base_url_source: str
+    headers: dict[str, str]
+    options: dict[str, Any]
+    proxy: str | None
+
+
+def resolve_provider(
+    name: str,
+    *,
+    base_url: str | None,
+    base_url_env: tuple[str, ...] = (),
+    key_env: tuple[str, ...] = (),
+    key_optional: bool = False,
+    option_env: Mapping[str, str] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    file: ConfigFile | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Resolved:
+    """One provider's settings from all places.
+
+    Raises:
+        MissingKeyError: no key, and the provider needs one; names the variable.
+        ConfigurationError: a key with white space, a base URL without a scheme or in the clear, an unknown setting.
+    """
+    given = dict(arguments or {})
+    key_argument: Any = given.pop("api_key", None)
+    said = _provider_config(name, given)
+    in_file = (file.content.providers.get(name) if file is not None else None) or ProviderConfig()
+    origin = str(file.path) if file is not None else ""
+    if in_file.key_env:
+        key_env = (in_file.key_env,)
+
+    url, url_source = _first(
+        (said.base_url, "argument"),
+        *((environ.get(variable), variable) for variable in base_url_env),
+        (in_file.base_url, origin),
+        (base_url, "default"),
+    )
+    if not url:
+        how = f" or {base_url_env[0]}" if base_url_env else ""
+        raise ConfigurationError(
+            f'{name} has no address of its own: give providers={{"{name}": {{"base_url": "https://…/v1"}}}}{how}',
+            provider=name,
+        )
+    check_base_url(url, name, allow_http=said.allow_http or in_file.allow_http)
+
+    key: Secret | TokenSource | None = None
+    key_source = "none"
+    if callable(key_argument):
+        key, key_source = cast("TokenSource", key_argument), "argument"
+    else:
+        text, key_source = _first(
+            (key_argument, "argument"),
+            *((environ.get(variable), variable) for variable in key_env),
+            (in_file.api_key, origin),
+        )
+        if text:
+            key = Secret(text, name=f"the {name} key ({key_source})")
+    if key is None and not key_optional:
+        raise MissingKeyError(_missing_key(name, key_env, environ), provider=name)
+    foreign = file is not None and not file.trusted and url_source == origin and key_source != origin
+    if foreign and key is not None and key_source != "argument" and not is_private(url):
+        raise ConfigurationError(
+            f"{origin} sends {name} to {urlsplit(url).hostname}, and the key would come from {key_source}. A file in "
+            f"the working directory may not choose where such a key goes: put base_url into {user_file(environ)}, "
+            "set ONELLM_CONFIG to this file, or pass base_url=",
+            provider=name,
+        )
+    options = {**in_file.options, **_from_environment(option_env or {}, environ), **said.options}
+    proxy = said.proxy if said.proxy is not None else in_file.proxy
+    return Resolved(
+        api_key=key,
+        key_source=key_source,
+        base_url=url.rstrip("/"),
+        base_url_source=url_source,
+        headers={**in_file.headers, **said.headers},
+        options=options,
+        proxy=proxy,
+    )
+
+
+def _provider_config(name: str, given: Mapping[str, Any]) -> ProviderConfig:
+    try:
+        return msgspec.convert(given, ProviderConfig)
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"providers[{name!r}]: {exc}", provider=name) from None
+
+
+def _first(*places: tuple[str | None, str]) -> tuple[str | None, str]:
+    for value, source in places:
+        if value:
+            return value, source
+    return None, "none"
+
+
+def _from_environment(option_env: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[variable] for name, variable in option_env.items() if environ.get(variable)}
+
+
+def _missing_key(name: str, key_env: tuple[str, ...], environ: Mapping[str, str]) -> str:
+    import difflib  # noqa: PLC0415 - only for a message
+
+    if not key_env:
+        return f'no key for {name}: give providers={{"{name}": {{"api_key": …}}}}'
+    text = f'no key for {name}: set {key_env[0]}, or give providers={{"{name}": {{"api_key": …}}}}'
+    near = difflib.get_close_matches(key_env[0], [variable for variable in environ if variable not in key_env], 1, 0.85)
+    return f"{text}; {near[0]} is set: is it a misspelling?" if near else text
+
+
+def check_base_url(url: str, name: str, *, allow_http: bool = False) -> None:
+    """Refuse what cannot work, and what would show the key to the network.
+
+    Raises:
+        ConfigurationError: no scheme, no host, user data in the URL, or plain http to a public address.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"the base URL of {name} is {url!r}: it must begin with https:// or http://", provider=name
+        )
+    if parts.username or parts.password:
+        raise ConfigurationError(f"the base URL of {name} holds a user name or password: use headers=", provider=name)
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"the base URL of {name} has a query or fragment: use extra_query=", provider=name)
+    if parts.scheme == "http" and not allow_http and not is_private(url):
+        raise ConfigurationError(
+            f"the base URL of {name} is plain http to {parts.hostname}, which would show the key to the network: "
+            f'use https://, or providers={{"{name}": {{"allow_http": True}}}}',
+            provider=name,
+        )
+
+
+def is_private(url: str) -> bool:
+    """Whether a URL's host is this machine or a private network, as far as its name says."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))
+    return address.is_loopback or address.is_private or address.is_link_local

@@ -1,0 +1,94 @@
+"""What a dialect is: pure functions between our types and one wire format.
+
+A dialect is a frozen Struct whose fields are its quirks. It opens no socket, reads no clock, and knows no
+provider: what it needs of one arrives in the request.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from onellm.errors import APIStatusError, OneLLMError
+from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+from onellm.types.chat_params import ChatRequest
+from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+from onellm.types.models import ModelInfo
+
+
+class HttpRequest(Struct, frozen=True, kw_only=True):
+    """A request without its host: `path` is joined to the base URL by string."""
+
+    path: str
+    method: str = "POST"
+    body: bytes | None = None
+    headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+
+
+class ErrorDecoder(Protocol):
+    """Reads refusals."""
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
+        """The exception for an error answer. `now` is Unix time, for a `Retry-After` that is a date."""
+        ...
+
+
+class ChatReducer(Protocol):
+    """Folds one stream: bytes in, chunks out, the whole answer at the end. One instance a stream."""
+
+    error: OneLLMError | None
+    """Set when the stream announced an error or broke its format; chunks before it have been handed out."""
+
+    finished: bool
+    """True once the terminal event has come: nothing more is worth reading."""
+
+    def feed(self, data: bytes) -> Sequence[ChatCompletionChunk]:
+        """The chunks that these bytes complete."""
+        ...
+
+    def close(self) -> ChatCompletion:
+        """The whole answer.
+
+        Raises:
+            StreamInterruptedError: the stream ended before its terminal event.
+            OneLLMError: `error`, where it is set.
+        """
+        ...
+
+
+class ChatDialect(ErrorDecoder, Protocol):
+    """Chat over one wire format. The properties are what a row's capability flags are derived from."""
+
+    @property
+    def response_formats(self) -> frozenset[str]: ...
+    @property
+    def tools(self) -> bool: ...
+    @property
+    def vision(self) -> bool: ...
+    @property
+    def audio_input(self) -> bool: ...
+    @property
+    def reasoning(self) -> bool: ...
+
+    def encode_request(self, request: ChatRequest, *, stream: bool) -> HttpRequest: ...
+    def decode_response(self, body: bytes, request: ChatRequest) -> ChatCompletion: ...
+    def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> ChatReducer: ...
+
+
+class EmbeddingDialect(ErrorDecoder, Protocol):
+    """Embeddings over one wire format. `max_inputs` is how many fit into one request."""
+
+    @property
+    def max_inputs(self) -> int: ...
+    def encode_request(self, request: EmbeddingsRequest) -> HttpRequest: ...
+    def decode_response(self, body: bytes, request: EmbeddingsRequest) -> CreateEmbeddingResponse: ...
+
+
+class ModelsDialect(ErrorDecoder, Protocol):
+    """The list of models over one wire format."""
+
+    def encode_list(self) -> HttpRequest: ...
+    def decode_list(self, body: bytes) -> list[ModelInfo]: ...
+    def encode_retrieve(self, model: str) -> HttpRequest: ...
+    def decode_retrieve(self, body: bytes) -> ModelInfo: ...

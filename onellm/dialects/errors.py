@@ -1,0 +1,208 @@
+"""One tolerant parser for error bodies; hosts agree on almost nothing.
+
+The shapes, in the order in which they are tried:
+
+     1  {"error": {"message", "type", "param", "code"}}      OpenAI and most others; code may be a number
+     2  {"error": "text"}, with "code", "error_type" or "type" beside it
+     3  [{"error": {...}}]                                    a JSON array around shape 1
+     4  {"object": "error", "message", "type", "param", "code"}
+     5  {"message", "type", "param", "code"}
+     6  {"detail": "text" | [{"loc", "msg"}] | {"error": "text"}}
+     7  {"title", "status", "detail", "type"}                 problem+json
+     8  {"base_resp": {"status_code", "status_msg"}}          inside HTTP 200; 0 is no error
+     9  {"success": false, "errors": [{"code", "message"}]}
+    10  {"message": "text"}
+    11  HTML, plain text, or nothing
+"""
+
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# JSON of any shape is taken apart here, by patterns that prove what they use.
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from onellm.errors import APIStatusError, api_error_class
+
+_LONGEST_TEXT = 500
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "cf-ray")
+
+
+class ErrorInfo(Struct, kw_only=True):
+    """What an error body says. status is the one the body names, which inside a 200 is all there is."""
+
+    message: str = ""
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    status: int | None = None
+    retry_after: float | None = None
+
+
+def decode_error(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: float,
+    codes: Mapping[str, type[APIStatusError]] | None = None,
+) -> APIStatusError:
+    """The exception for an answer with an error status, or for an error inside a 200.
+
+    headers are looked up in lower case; now is Unix time, for a `Retry-After` that is a date; codes is the
+    dialect's own table, which goes before the shared one.
+    """
+    info = parse_error(body)
+    known_status = status if status >= 400 else info.status  # noqa: PLR2004 - the HTTP boundary
+    cls = api_error_class(known_status, (info.code, info.type), codes)
+    error = cls(
+        info.message or f"HTTP {known_status or status} without an explanation",
+        status_code=known_status or status,
+        code=info.code,
+        type=info.type,
+        param=info.param,
+        request_id=request_id(headers),
+        retry_after=_retry_after(headers, now) if info.retry_after is None else info.retry_after,
+        body=body,
+    )
+    match headers.get("x-should-retry"):
+        case "true":
+            error.retryable = True
+        case "false":
+            error.retryable = False
+        case _:
+            pass
+    return error
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The provider's id of the request, under any of its names."""
+    for name in _REQUEST_ID_HEADERS:
+        if value := headers.get(name):
+            return value
+    return None
+
+
+def parse_error(body: bytes) -> ErrorInfo:
+    """What a body says, whatever its shape."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ErrorInfo(message=_text(body))
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, str):
+        return ErrorInfo(message=value)
+    return _parse_object(value) if isinstance(value, dict) else ErrorInfo(message=_text(body))
+
+
+def _parse_object(value: dict[str, Any]) -> ErrorInfo:  # noqa: C901 - a shape a case
+    match value:
+        case {"error": dict() as error}:
+            info = _parse_fields(error)
+            if info.code is None:
+                info.code = _code(value.get("code"))
+            if info.status is None:
+                info.status = _status(value.get("status_code"))
+        case {"error": str() as message}:
+            info = ErrorInfo(message=message, code=_code(value.get("code")))
+            info.type = _str(value.get("error_type")) or _str(value.get("type"))
+            info.status = _status(value.get("code"))
+        case {"base_resp": {"status_code": int() as code, **rest}}:
+            info = ErrorInfo(message=str(rest.get("status_msg") or ""), code=str(code))
+        case {"errors": [dict() as error, *_]}:
+            info = _parse_fields(error)
+        case {"detail": dict() as detail}:
+            info = _parse_object(detail)
+        case {"detail": list() as details}:
+            info = ErrorInfo(message="; ".join(_violation(item) for item in details))
+        case {"detail": detail}:
+            info = _parse_fields({**value, "message": detail or value.get("title")})
+            info.type = _str(value.get("title"))
+        case _:
+            info = _parse_fields(value)
+    if not info.message:
+        info.message = msgspec.json.encode(value).decode()[:_LONGEST_TEXT]
+    return info
+
+
+def _parse_fields(error: dict[str, Any]) -> ErrorInfo:
+    message = error.get("message")
+    if isinstance(message, dict):  # a validation report where the text should be
+        message = _parse_object(message).message
+    metadata = error.get("metadata")
+    details = error.get("details")
+    return ErrorInfo(
+        message=message if isinstance(message, str) else "" if message is None else str(message),
+        code=_code(error.get("code")) or _str(error.get("status")),
+        type=_str(error.get("type"))
+        or _str(error.get("error_type"))
+        or (_str(metadata.get("error_type")) if isinstance(metadata, dict) else None),
+        param=_str(error.get("param")),
+        status=_status(error.get("code")) or _status(error.get("status")),
+        retry_after=_retry_info(details) if isinstance(details, list) else None,
+    )
+
+
+def _code(value: Any) -> str | None:
+    """A code that says more than the status does."""
+    if isinstance(value, int):
+        return None if _status(value) else str(value)
+    return value if isinstance(value, str) and value and not _status(value) else None
+
+
+def _status(value: Any) -> int | None:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    return value if isinstance(value, int) and 400 <= value < 600 else None  # noqa: PLR2004 - HTTP errors
+
+
+def _str(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _violation(item: Any) -> str:
+    match item:
+        case {"loc": list() as loc, "msg": str() as message}:
+            return f"{'.'.join(map(str, loc))}: {message}"
+        case {"msg": str() as message}:
+            return message
+        case _:
+            return str(item)
+
+
+def _retry_info(details: list[Any]) -> float | None:
+    """Google's RetryInfo: `{"@type": "…RetryInfo", "retryDelay": "58s"}`, in seconds."""
+    for detail in details:
+        match detail:
+            case {"retryDelay": str() as delay} if duration := _DURATION.match(delay):
+                return float(duration[1])
+            case _:
+                pass
+    return None
+
+
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds from `retry-after-ms` or `Retry-After`, which is seconds or an HTTP date (RFC 9110 § 10.2.3)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) / unit)
+        except (KeyError, ValueError):
+            pass
+    try:
+        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - now)
+    except (KeyError, ValueError):
+        return None
+
+
+def _text(body: bytes) -> str:
+    """The readable part of a body that is not JSON."""
+    text = body[: 4 * _LONGEST_TEXT].decode("utf-8", "replace")
+    if "<" in text and (title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)):
+        text = title[1]
+    return " ".join(text.split())[:_LONGEST_TEXT]

@@ -1,0 +1,53 @@
+"""The list of models in OpenAI's shape, and in the shapes near it. https://platform.openai.com/docs/api-reference/models"""
+
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# JSON of any shape is taken apart here, by patterns that prove what they use.
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from onellm.dialects import errors, lenient
+from onellm.dialects.base import HttpRequest
+from onellm.errors import APIStatusError, ResponseDecodeError
+from onellm.types.models import ModelInfo
+
+
+class OpenAIModels(Struct, frozen=True, kw_only=True):
+    """The list of models; it comes under `data`, or as a bare array.
+
+    prefix:  what the host puts before its ids here and nowhere else (Google: "models/")
+    """
+
+    path: str = "models"
+    prefix: str = ""
+    codes: Mapping[str, type[APIStatusError]] = {}
+
+    def encode_list(self) -> HttpRequest:
+        return HttpRequest(method="GET", path=self.path)
+
+    def decode_list(self, body: bytes) -> list[ModelInfo]:
+        value = lenient.decode_json(body, "a list of models")
+        items: Any = value.get("data", value.get("models")) if isinstance(value, dict) else value
+        if not isinstance(items, list):
+            raise ResponseDecodeError("not a list of models", body=body[:2000])
+        return [self._model(item) for item in items]
+
+    def encode_retrieve(self, model: str) -> HttpRequest:
+        return HttpRequest(method="GET", path=f"{self.path}/{quote(model, safe='/:@')}")
+
+    def decode_retrieve(self, body: bytes) -> ModelInfo:
+        return self._model(lenient.decode_json(body, "a model"))
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
+        return errors.decode_error(status, headers, body, now=now, codes=self.codes)
+
+    def _model(self, item: Any) -> ModelInfo:
+        raw = msgspec.json.encode(item)
+        model = lenient.convert(item, ModelInfo, "a model")
+        model.id = model.id.removeprefix(self.prefix)
+        model.raw = raw
+        return model

@@ -1,0 +1,81 @@
+"""Trying again. The first attempt pays nothing for it: stamina is imported when something has failed."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from msgspec import Struct
+
+from onellm.errors import APITimeoutError, OneLLMError
+
+T = TypeVar("T")
+
+
+class RetryPolicy(Struct, frozen=True, kw_only=True):
+    """When and how often a request is sent again; times are seconds.
+
+    max_retries:   attempts after the first; 0 is never
+    initial, maximum, jitter:  the wait doubles from `initial` up to `maximum`, with up to `jitter` added at random
+    longest_wait:  a provider that asks to wait longer than this is not waited for
+    budget:        no further attempt begins once this much time has gone by
+    """
+
+    max_retries: int = 2
+    initial: float = 0.5
+    maximum: float = 8.0
+    jitter: float = 1.0
+    longest_wait: float = 120.0
+    budget: float = 600.0
+
+
+async def retry(call: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
+    """Await `call()`, again where it failed in a way that may pass.
+
+    Raises:
+        OneLLMError: the last attempt's.
+    """
+    try:
+        return await call()
+    except OneLLMError as exc:
+        if policy.max_retries < 1 or not _may_pass(exc, policy):
+            raise
+        failed = exc
+    try:
+        return await _again(call, policy, failed)
+    finally:
+        del failed  # or the exception holds this frame, and the frame the exception
+
+
+async def _again(call: Callable[[], Awaitable[T]], policy: RetryPolicy, failed: OneLLMError) -> T:
+    import logging  # noqa: PLC0415 - on the path of failure only
+
+    import stamina  # noqa: PLC0415 - likewise
+
+    logger = logging.getLogger("stamina")
+    if not logger.handlers:  # its notes go where logging was set up to go, and nowhere where it was not
+        logger.addHandler(logging.NullHandler())
+
+    def wait(exc: Exception) -> bool | float:
+        if not isinstance(exc, OneLLMError) or not _may_pass(exc, policy):
+            return False
+        return True if exc.retry_after is None else exc.retry_after
+
+    pending = [failed]
+    async for attempt in stamina.retry_context(
+        on=wait,
+        attempts=policy.max_retries + 1,
+        timeout=policy.budget,
+        wait_initial=policy.initial,
+        wait_max=policy.maximum,
+        wait_jitter=policy.jitter,
+    ):
+        with attempt:
+            if pending:  # the attempt that has been made: stamina counts it, and waits as it asks
+                raise pending.pop()
+            return await call()
+    raise failed  # pragma: no cover - stamina ends by a result or an exception
+
+
+def _may_pass(exc: OneLLMError, policy: RetryPolicy) -> bool:
+    if isinstance(exc, APITimeoutError) and exc.phase == "total":
+        return False  # the caller's own limit: trying again would only exceed it
+    return exc.retryable and (exc.retry_after is None or exc.retry_after <= policy.longest_wait)

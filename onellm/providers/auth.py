@@ -1,0 +1,41 @@
+"""How a request proves who sends it: small values that give headers."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from onellm.providers.protocols import ProviderSettings
+from onellm.types.secret import Secret
+
+
+class Outgoing(Struct, frozen=True):
+    """What a signer needs to see of a request."""
+
+    method: str
+    url: str
+    body: bytes | None
+
+
+class Auth(Protocol):
+    """Gives the headers that authorise one request."""
+
+    async def headers(self, outgoing: Outgoing, settings: ProviderSettings) -> dict[str, str]: ...
+
+
+class HeaderKey(Struct, frozen=True):
+    """The key in one header, after a prefix."""
+
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+
+    async def headers(self, outgoing: Outgoing, settings: ProviderSettings) -> dict[str, str]:  # noqa: ARG002 - a signer's
+        key = settings.api_key
+        if key is None:
+            return {}
+        if not isinstance(key, Secret):
+            token = key()
+            key = Secret(token if isinstance(token, str) else await token, name="the token that api_key() gave")
+        return {self.header: self.prefix + key.reveal()}
+
+
+BEARER = HeaderKey()

@@ -1,0 +1,207 @@
+"""What a provider is: any object of the right shape, no base class.
+
+A provider that is only a row of data becomes one through `HttpProvider`; one that runs in the process, or that a
+third party brings, satisfies these directly. It takes part in an operation by having its method.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+from onellm.types.chat_params import ChatRequest
+from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+from onellm.types.models import ModelInfo
+from onellm.types.options import Timeouts, TokenSource
+from onellm.types.secret import Secret
+
+
+class ProviderSettings(Struct, kw_only=True):
+    """How one client reaches one provider.
+
+    options:  the provider's own settings, such as OpenAI's organization; what they are is up to the provider
+    proxy:    the proxy for its host, or None
+    """
+
+    api_key: Secret | TokenSource | None = None
+    base_url: str = ""
+    headers: dict[str, str] = {}
+    options: dict[str, Any] = {}
+    proxy: str | None = None
+
+
+class Response(Protocol):
+    """A whole HTTP answer."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class ResponseStream(Protocol):
+    """An HTTP answer that is read as it comes."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes: ...
+    async def read_error(self) -> bytes: ...
+    async def finish(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    """What sends requests."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+        proxy: str | None = None,
+    ) -> Response: ...
+
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+        proxy: str | None = None,
+    ) -> ResponseStream: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Call(Struct, kw_only=True):
+    """What one call goes through: connection, settings, limits. A provider without a socket needs none of the first.
+
+    headers:  the caller's own; None takes one of ours away
+    query:    the caller's own
+    """
+
+    transport: Transport
+    settings: ProviderSettings
+    timeouts: Timeouts
+    max_event_bytes: int
+    headers: Mapping[str, str | None] | None = None
+    query: Mapping[str, Any] | None = None
+
+
+class ChunkStream(Protocol):
+    """A streamed chat answer."""
+
+    @property
+    def request_id(self) -> str | None: ...
+
+    async def read(self) -> Sequence[ChatCompletionChunk]:
+        """The chunks of one network read; none is the end.
+
+        Raises:
+            StreamInterruptedError: the stream ended before its terminal event.
+        """
+        ...
+
+    def final(self) -> ChatCompletion:
+        """The whole answer, once `read` has given none."""
+        ...
+
+    def close(self) -> None:
+        """End the stream now. Safe to call twice, and from another thread."""
+        ...
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """What every provider has. A False flag is known to be so; True may depend on the model."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def json_mode_support(self) -> bool: ...
+    @property
+    def vision_support(self) -> bool: ...
+    @property
+    def audio_input_support(self) -> bool: ...
+    @property
+    def streaming_support(self) -> bool: ...
+    @property
+    def realtime_support(self) -> bool: ...
+    @property
+    def function_calling_support(self) -> bool: ...
+
+    def get_model_capabilities(self, model: str) -> dict[str, bool]:
+        """The flags for one model, and more of them; a key that is absent is not known."""
+        ...
+
+
+@runtime_checkable
+class ChatProvider(Protocol):
+    """Serves `chat.completions`."""
+
+    async def create_chat_completion(self, request: ChatRequest, call: Call) -> ChatCompletion: ...
+
+    async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
+        """Open a stream, up to and with its first chunk."""
+        ...
+
+
+@runtime_checkable
+class EmbeddingProvider(Protocol):
+    """Serves `embeddings`. `max_embedding_inputs` is how many inputs one request may have."""
+
+    @property
+    def max_embedding_inputs(self) -> int: ...
+
+    async def create_embeddings(self, request: EmbeddingsRequest, call: Call) -> CreateEmbeddingResponse: ...
+
+
+@runtime_checkable
+class ModelProvider(Protocol):
+    """Serves `models`."""
+
+    async def list_models(self, call: Call) -> list[ModelInfo]: ...
+    async def retrieve_model(self, model: str, call: Call) -> ModelInfo: ...
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """A provider that is reached over the network and says where its settings come from.
+
+    base_url:       the default; None where only the user can know it
+    base_url_env:   variables that replace it, in order
+    key_env:        variables that hold the key, in order
+    key_optional:   whether it works without a key
+    option_env:     the provider's own options, each with its variable
+    """
+
+    @property
+    def base_url(self) -> str | None: ...
+    @property
+    def base_url_env(self) -> tuple[str, ...]: ...
+    @property
+    def key_env(self) -> tuple[str, ...]: ...
+    @property
+    def key_optional(self) -> bool: ...
+    @property
+    def option_env(self) -> Mapping[str, str]: ...
+
+
+OPERATIONS: dict[str, type] = {"chat": ChatProvider, "embeddings": EmbeddingProvider, "models": ModelProvider}
+
+
+def operations(provider: object) -> frozenset[str]:
+    """What a provider serves: as it says itself, or by the methods that it has."""
+    said = getattr(provider, "operations", None)
+    if isinstance(said, frozenset):
+        return said  # pyright: ignore[reportUnknownVariableType] - a row's own property
+    return frozenset(name for name, protocol in OPERATIONS.items() if isinstance(provider, protocol))

@@ -1,0 +1,200 @@
+"""What the resources of one client share: settings, providers, connections."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct, structs
+
+from onellm import config as config_module
+from onellm.config import Config
+from onellm.errors import InvalidRequestError, UnknownProviderError, UnsupportedFeatureError
+from onellm.policy.retry import RetryPolicy
+from onellm.providers.protocols import Call, Configurable, Provider, ProviderSettings, Transport, operations
+from onellm.providers.registry import Registry
+from onellm.types.options import HttpOptions, OnUnsupported, Timeouts
+
+_OPTIONS = ("extra_body", "extra_headers", "extra_query", "timeout", "max_retries", "on_unsupported")
+
+
+class Bound(Struct, frozen=True):
+    """A provider with this client's settings for it."""
+
+    provider: Provider
+    settings: ProviderSettings
+
+
+class Options(Struct, kw_only=True):
+    """The options of one call, with the client's where the call gives none."""
+
+    call: Call
+    retry: RetryPolicy
+    on_unsupported: OnUnsupported
+    extra_body: Mapping[str, Any] | None
+
+
+class Core:
+    """The inside of a client; resources hold it, so that they and the client make no cycle."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        registry: Registry,
+        providers: Mapping[str, Mapping[str, Any]],
+        http: HttpOptions,
+        retry: RetryPolicy,
+        http_session: Any = None,
+    ) -> None:
+        self.config = config
+        self.registry = registry
+        self._arguments = providers
+        self._http = http
+        self._retry = retry
+        self._http_session = http_session
+        self._transport: Transport | None = None
+        self._bound: dict[str, Bound] = {}
+        self._models: dict[str, tuple[str, str]] = {}
+
+    @property
+    def transport(self) -> Transport:
+        """What sends requests; made, and the HTTP library imported, when first asked for."""
+        if self._transport is None:
+            from onellm.transport.http import HttpTransport  # noqa: PLC0415 - imports aiohttp
+
+            self._transport = HttpTransport(self._http, self._http_session)
+        return self._transport
+
+    def split(self, model: object) -> tuple[str, str]:
+        """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
+
+        Raises:
+            InvalidRequestError: no text, or nothing before or after the slash.
+        """
+        found = self._models.get(model) if isinstance(model, str) else None
+        if found is None:
+            if not isinstance(model, str) or not model:
+                raise InvalidRequestError('model must be a text such as "openai/gpt-5.4-mini"', param="model")
+            name, slash, own = model.partition("/")
+            found = (name, own) if slash else (self.config.default_provider, model)
+            if not found[0] or not found[1]:
+                raise InvalidRequestError(f'model {model!r} must be "provider/model"', param="model")
+            if len(self._models) < _MOST_MODELS:
+                self._models[model] = found
+        return found
+
+    def bind(self, name: str) -> Bound:
+        """A provider with its settings, resolved once a client.
+
+        Raises:
+            UnknownProviderError, MissingKeyError, ConfigurationError: as they say.
+        """
+        bound = self._bound.get(name)
+        if bound is None:
+            provider = self.provider(name)
+            bound = self._bound[name] = Bound(provider, self._settings(provider))
+        return bound
+
+    def provider(self, name: str) -> Provider:
+        """A provider by name; one that only the configuration knows, by its base URL, speaks OpenAI's API."""
+        try:
+            return self.registry.get(name)
+        except UnknownProviderError:
+            in_file = self.config.file.content.providers.get(name) if self.config.file else None
+            if not self._arguments.get(name, {}).get("base_url") and not (in_file and in_file.base_url):
+                raise
+        from onellm.providers.compatible import compatible  # noqa: PLC0415 - only for hosts of the user's own
+
+        return compatible(name)
+
+    def require(self, name: str, operation: str) -> Bound:
+        """A provider that serves an operation.
+
+        Raises:
+            UnsupportedFeatureError: it does not; names providers that do.
+        """
+        bound = self.bind(name)
+        if operation not in operations(bound.provider):
+            others = [other for other in self.registry if operation in operations(self.registry.get(other))]
+            raise UnsupportedFeatureError(
+                f"{name} does not serve {operation}; {', '.join(others) or 'no provider'} does", provider=name
+            )
+        return bound
+
+    def options(self, bound: Bound, given: dict[str, Any]) -> Options:
+        """Take the call's options out of its arguments."""
+        taken = {name: given.pop(name) for name in _OPTIONS if name in given}
+        retries = taken.get("max_retries")
+        if retries is not None and retries < 0:
+            raise InvalidRequestError(f"max_retries: give a whole number from 0, not {retries}", param="max_retries")
+        return Options(
+            call=Call(
+                transport=self.transport,
+                settings=bound.settings,
+                timeouts=_timeouts(taken.get("timeout"), self.config.timeouts),
+                max_event_bytes=self._http.max_event_bytes,
+                headers=taken.get("extra_headers"),
+                query=taken.get("extra_query"),
+            ),
+            retry=self._retry if retries is None else _with_retries(self._retry, retries),
+            on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
+            extra_body=taken.get("extra_body"),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    def _settings(self, provider: Provider) -> ProviderSettings:
+        arguments = self._arguments.get(provider.name, {})
+        if not isinstance(provider, Configurable):
+            return ProviderSettings(options=dict(arguments))
+        resolved = config_module.resolve_provider(
+            provider.name,
+            base_url=provider.base_url,
+            base_url_env=provider.base_url_env,
+            key_env=provider.key_env,
+            key_optional=provider.key_optional,
+            option_env=provider.option_env,
+            arguments=arguments,
+            file=self.config.file,
+        )
+        headers = dict(resolved.headers)
+        known: Mapping[str, str] = getattr(provider, "option_headers", {})
+        for option, value in resolved.options.items():
+            if option in known:
+                headers[known[option]] = str(value)
+        proxy = resolved.proxy if resolved.proxy is not None else self._http.proxy
+        return ProviderSettings(
+            api_key=resolved.api_key,
+            base_url=resolved.base_url,
+            headers=headers,
+            options=resolved.options,
+            proxy=_environment_proxy(resolved.base_url) if proxy is None else proxy or None,
+        )
+
+
+_MOST_MODELS = 4096  # names that are remembered, so that a service that makes them up does not grow
+
+
+def _timeouts(given: float | Timeouts | None, default: Timeouts) -> Timeouts:
+    return default if given is None else config_module.timeouts(given, default)
+
+
+def _with_retries(policy: RetryPolicy, retries: int) -> RetryPolicy:
+    return structs.replace(policy, max_retries=retries)
+
+
+def _environment_proxy(url: str) -> str | None:
+    """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY give a URL; looked up once a provider, not once a call."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - costs an import
+
+    parts = urlsplit(url)
+    proxies = getproxies()
+    if proxy_bypass(parts.netloc):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")

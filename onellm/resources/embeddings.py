@@ -1,0 +1,120 @@
+"""`embeddings`. https://platform.openai.com/docs/api-reference/embeddings"""
+
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# JSON of any shape is taken apart here, by patterns that prove what they use.
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from msgspec import structs
+from typing_extensions import Unpack
+
+from onellm.errors import InvalidRequestError
+from onellm.policy.retry import retry
+from onellm.resources import validation
+from onellm.resources.core import Core, Options
+from onellm.types.embeddings import (
+    CreateEmbeddingResponse,
+    EmbeddingInput,
+    EmbeddingParams,
+    EmbeddingsRequest,
+    EmbeddingUsage,
+)
+
+if TYPE_CHECKING:
+    from onellm.providers.protocols import EmbeddingProvider
+
+_AT_ONCE = 8  # requests of one call that are under way together
+
+
+class AsyncEmbeddings:
+    """Texts as vectors."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def create(
+        self,
+        *,
+        model: str,
+        input: EmbeddingInput,  # noqa: A002 - OpenAI's name
+        **params: Unpack[EmbeddingParams],
+    ) -> CreateEmbeddingResponse:
+        """Turn texts, or token ids, into vectors: float32, in the order of the inputs.
+
+        Any number of inputs: more than the provider takes at once are sent in several requests, some of them
+        together, and joined; usage is added up, and `raw` is then empty. Vectors travel in base64 where the
+        provider can, whatever `encoding_format` says of floats.
+
+        Raises:
+            UsageError: the call is wrong; nothing was sent.
+            APIConnectionError: no whole answer arrived.
+            APIStatusError: the provider refused.
+        """
+        name, own_model = self._core.split(model)
+        given = validation.params(cast("dict[str, Any]", params), EmbeddingParams, "embeddings.create")
+        inputs = _inputs(input)
+        bound = self._core.require(name, "embeddings")
+        options = self._core.options(bound, given)
+        request = EmbeddingsRequest(
+            provider=name,
+            model=own_model,
+            input=inputs,
+            single=isinstance(input, str),
+            params=given,
+            extra_body=options.extra_body,
+            on_unsupported=options.on_unsupported,
+        )
+        provider = cast("EmbeddingProvider", bound.provider)
+        most = provider.max_embedding_inputs
+        if len(inputs) <= most:
+            return await retry(lambda: provider.create_embeddings(request, options.call), options.retry)
+        return await _in_parts(provider, request, options, most)
+
+
+def _inputs(given: EmbeddingInput) -> list[str] | list[list[int]]:
+    if isinstance(given, str):
+        inputs: list[Any] = [given]
+    else:
+        inputs = list(given)
+        if inputs and all(isinstance(token, int) for token in inputs):
+            inputs = [inputs]
+    if not inputs:
+        raise InvalidRequestError("input is empty: give at least one text", param="input")
+    for place, item in enumerate(inputs):
+        where = "input" if isinstance(given, str) else f"input[{place}]"
+        if isinstance(item, str):
+            validation.text(item, where)
+        elif not isinstance(item, list | tuple) or not item or not all(isinstance(token, int) for token in item):
+            raise InvalidRequestError(f"{where} must be a text or a list of token ids", param="input")
+    return inputs
+
+
+async def _in_parts(
+    provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options, most: int
+) -> CreateEmbeddingResponse:
+    """Several requests, joined. One that fails cancels the others."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def part(start: int) -> CreateEmbeddingResponse:
+        piece = structs.replace(request, input=request.input[start : start + most], adjustments=[])
+        async with gate:
+            return await retry(lambda: provider.create_embeddings(piece, options.call), options.retry)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(part(start)) for start in range(0, len(request.input), most)]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    replies = [task.result() for task in tasks]
+    whole = replies[0]
+    whole.raw = b""
+    for reply, start in zip(replies[1:], range(most, len(request.input), most), strict=True):
+        for item in reply.data:
+            item.index += start
+        whole.data.extend(reply.data)
+    whole.usage = EmbeddingUsage(
+        prompt_tokens=sum(reply.usage.prompt_tokens for reply in replies),
+        total_tokens=sum(reply.usage.total_tokens for reply in replies),
+    )
+    return whole

@@ -1,0 +1,53 @@
+"""`models`. https://platform.openai.com/docs/api-reference/models"""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from typing_extensions import Unpack
+
+from onellm.policy.retry import retry
+from onellm.resources import validation
+from onellm.resources.core import Core
+from onellm.types.models import ModelInfo
+from onellm.types.options import CallOptions
+
+if TYPE_CHECKING:
+    from onellm.providers.protocols import ModelProvider
+
+
+class AsyncModels:
+    """What models there are, and what they can do."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> "list[ModelInfo]":
+        """The models of a provider, the default one where none is named.
+
+        Raises:
+            UnsupportedFeatureError: the provider has no list.
+            APIConnectionError, APIStatusError: no answer, or a refusal.
+        """
+        name = self._core.config.default_provider if provider is None else validation.text(provider, "provider")
+        bound = self._core.require(name, "models")
+        given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.list")
+        taken = self._core.options(bound, given)
+        served = cast("ModelProvider", bound.provider)
+        return await retry(lambda: served.list_models(taken.call), taken.retry)
+
+    async def retrieve(self, model: str, **options: Unpack[CallOptions]) -> ModelInfo:
+        """One model, named "provider/model".
+
+        Raises:
+            NotFoundError: the provider has no such model.
+        """
+        name, own_model = self._core.split(model)
+        bound = self._core.require(name, "models")
+        given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.retrieve")
+        taken = self._core.options(bound, given)
+        served = cast("ModelProvider", bound.provider)
+        return await retry(lambda: served.retrieve_model(own_model, taken.call), taken.retry)
+
+    async def capabilities(self, model: str) -> dict[str, bool]:
+        """What a model can do, as far as its provider's row says; a flag that is absent is not known."""
+        name, own_model = self._core.split(model)
+        return self._core.provider(name).get_model_capabilities(own_model)

@@ -1,0 +1,97 @@
+"""Streams as callers see them: classes, closed at once when left."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from onellm.errors import StreamInterruptedError
+from onellm.providers.protocols import ChunkStream
+from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+
+
+class AsyncChatCompletionStream:
+    """A streamed chat answer.
+
+    `async for chunk in stream` gives the chunks, `stream.text()` only the text; `get_final_completion()` the whole
+    answer. Use it in `async with`: leaving closes the connection there and then, and so does breaking off,
+    cancelling, or losing the last reference.
+    """
+
+    def __init__(self, source: ChunkStream) -> None:
+        self._source = source
+        self._buffer: Iterator[ChatCompletionChunk] = iter(())
+        self._final: ChatCompletion | None = None
+        self._closed = False
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+        return self._source.request_id
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChatCompletionChunk:
+        for chunk in self._buffer:
+            return chunk
+        chunks = await self.next_chunks()
+        if not chunks:
+            raise StopAsyncIteration
+        self._buffer = iter(chunks)
+        return next(self._buffer)
+
+    async def next_chunks(self) -> Sequence[ChatCompletionChunk]:
+        """All chunks that are at hand, waiting for one where there is none; empty at the end.
+
+        Raises:
+            StreamInterruptedError: the stream ended before its terminal event.
+        """
+        if rest := list(self._buffer):
+            return rest
+        if self._closed or self._final is not None:
+            return ()
+        chunks = await self._source.read()
+        if not chunks:
+            self._final = self._source.final()
+        return chunks
+
+    async def text(self) -> AsyncIterator[str]:
+        """The pieces of the first choice's content."""
+        async for chunk in self:
+            for choice in chunk.choices:
+                if choice.index == 0 and choice.delta.content:
+                    yield choice.delta.content
+
+    async def get_final_completion(self) -> ChatCompletion:
+        """The whole answer, as it would have come without `stream=True`; reads what has not been read.
+
+        Raises:
+            StreamInterruptedError: the stream ended, or was closed, before its terminal event.
+        """
+        while await self.next_chunks():
+            pass
+        if self._final is None:
+            raise StreamInterruptedError("the stream was closed before its end")
+        return self._final
+
+    async def aclose(self) -> None:
+        """Close the connection now. What has come and not been read is dropped."""
+        self.close_now()
+
+    def close_now(self) -> None:
+        """`aclose` for where nothing can be awaited; safe from any thread."""
+        self._closed = True
+        self._buffer = iter(())
+        self._source.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close_now()
+
+    def __del__(self) -> None:
+        if not self._closed and self._final is None:
+            self._source.close()

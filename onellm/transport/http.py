@@ -1,0 +1,402 @@
+"""HTTP by aiohttp: one session an event loop, bounded sizes, exact time limits, no redirects.
+
+This module imports aiohttp, which costs more than all of ours: it is imported at the first request.
+"""
+
+import asyncio
+import contextlib
+import io
+import os
+import ssl as ssl_module
+import weakref
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, NoReturn
+
+import aiohttp
+from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from msgspec import Struct
+
+from onellm.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ClientClosedError,
+    ConfigurationError,
+    ResponseDecodeError,
+)
+from onellm.transport.watchdog import Watch, Watchdog
+from onellm.types.options import HttpOptions, Timeouts
+
+_LARGEST_ERROR_BODY = 1 << 20
+_SMALL_BODY = 1 << 20  # read in one go; also where aiohttp warns of bytes given as a body
+_DRAIN_SECONDS = 0.25
+
+
+class HttpResponse(Struct, frozen=True):
+    """A whole answer. Header names are matched without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpTransport:
+    """Sends requests, from any number of event loops; each has connections of its own.
+
+    A loop that ends through `asyncio.run` closes its connections by itself. A loop that was closed without that,
+    and the child of a fork, drop theirs without touching the sockets' other ends.
+    """
+
+    def __init__(self, options: HttpOptions, session: ClientSession | None = None) -> None:
+        self._options = options
+        self._session = session
+        self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
+        self._closed = False
+        self._finalizer = weakref.finalize(self, _let_go, self._pools)
+        _transports.add(self)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+        proxy: str | None = None,
+    ) -> HttpResponse:
+        """Send a request and read the whole answer, whatever its status.
+
+        Raises:
+            APIConnectionError: no connection, or the answer broke off.
+            APITimeoutError: a limit ran out.
+            ResponseDecodeError: the body is larger than allowed.
+        """
+        pool = self._pool()
+        watch = Watch(pool.watchdog, timeouts.total)
+        try:
+            watch.arm("first_byte", timeouts.first_byte)
+            response = await _send(pool, method, url, headers, body, timeouts, proxy)
+            try:
+                limit = self._options.max_body_bytes if response.status < 400 else _LARGEST_ERROR_BODY  # noqa: PLR2004
+                return HttpResponse(
+                    response.status, response.headers, await _read_body(response, watch, timeouts, limit)
+                )
+            except BaseException:
+                response.close()
+                raise
+        except (aiohttp.ClientError, OSError, ValueError, asyncio.CancelledError) as exc:
+            _translate(exc, watch, timeouts, url)
+        finally:
+            watch.disarm()
+
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+        proxy: str | None = None,
+    ) -> "HttpStream":
+        """Send a request and give the answer as soon as its head has come.
+
+        Raises:
+            APIConnectionError: no connection.
+            APITimeoutError: a limit ran out.
+        """
+        pool = self._pool()
+        watch = Watch(pool.watchdog, timeouts.total)
+        try:
+            watch.arm("first_byte", timeouts.first_byte)
+            response = await _send(pool, method, url, headers, body, timeouts, proxy)
+            return HttpStream(response, watch, timeouts, url)
+        except (aiohttp.ClientError, OSError, ValueError, asyncio.CancelledError) as exc:
+            _translate(exc, watch, timeouts, url)
+        finally:
+            watch.disarm()
+
+    async def aclose(self) -> None:
+        """Close the connections; those of other loops are closed there. A session that the caller gave stays open."""
+        self._closed = True
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.aclose()
+        _let_go(self._pools)
+
+    def _pool(self) -> "_Pool":
+        pool = self._pools.get(asyncio.get_running_loop())
+        return self._open_pool() if pool is None or self._closed else pool
+
+    def _open_pool(self) -> "_Pool":
+        if self._closed:
+            raise ClientClosedError("the client is closed; make a new one")
+        loop = asyncio.get_running_loop()
+        for other in [other for other in self._pools if other.is_closed()]:
+            self._pools.pop(other).abandon()
+        if self._session is not None:
+            if getattr(self._session, "_loop", loop) is not loop:
+                raise ConfigurationError("http_session belongs to another event loop; let OneLLM make its own")
+            pool = _Pool(loop, self._session, owned=False)
+        else:
+            pool = _Pool(loop, _new_session(self._options), owned=True)
+        self._pools[loop] = pool
+        return pool
+
+    def _forget_after_fork(self) -> None:
+        for pool in self._pools.values():
+            pool.abandon()
+        _inherited.append(dict(self._pools))
+        self._pools.clear()
+
+
+class HttpStream:
+    """An answer whose body is read as it comes. `close` at once ends the connection, also from another thread."""
+
+    def __init__(self, response: aiohttp.ClientResponse, watch: Watch, timeouts: Timeouts, url: str) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response: aiohttp.ClientResponse | None = response
+        self._watch = watch
+        self._timeouts = timeouts
+        self._url = url
+        self._loop = asyncio.get_running_loop()
+        self._begun = False
+
+    async def read(self) -> bytes:
+        """What has come since the last read, waiting for something; b"" is the end.
+
+        Raises:
+            APIConnectionError: the connection broke off.
+            APITimeoutError: nothing came for `idle` seconds, or the total ran out.
+        """
+        response = self._response
+        if response is None:
+            return b""
+        watch = self._watch
+        if self._begun:
+            watch.arm("idle", self._timeouts.idle)
+        else:  # the head has come; the first byte of the body is still under its own limit
+            watch.resume(watch.deadline)
+            self._begun = True
+        try:
+            data = await response.content.readany()
+        except (aiohttp.ClientError, OSError, ValueError, asyncio.CancelledError) as exc:
+            self.close()
+            _translate(exc, watch, self._timeouts, self._url)
+        finally:
+            watch.disarm()
+        if not data:
+            self._response = None
+        return data
+
+    async def read_error(self) -> bytes:
+        """The rest of an error body, bounded; the connection is done with."""
+        pieces: list[bytes] = []
+        size = 0
+        while size < _LARGEST_ERROR_BODY and (data := await self.read()):
+            pieces.append(data)
+            size += len(data)
+        self.close()
+        return b"".join(pieces)
+
+    async def finish(self) -> None:
+        """The body has been read as far as it matters: free the connection for the next request.
+
+        The end of a body often comes just after its last event; it is waited for, but not for long.
+        """
+        response = self._response
+        if response is None:
+            return
+        if not response.content.at_eof():
+            self._watch.arm("idle", _DRAIN_SECONDS)
+            try:
+                if await response.content.readany():
+                    self.close()
+            except aiohttp.ClientError:
+                self.close()
+            except asyncio.CancelledError:
+                self.close()
+                if not self._watch.claims_cancellation():
+                    raise
+            finally:
+                self._watch.disarm()
+        self._response = None
+
+    def close(self) -> None:
+        """End the connection now. Safe to call twice, from another thread, and after the loop has gone."""
+        response, self._response = self._response, None
+        if response is None:
+            return
+        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - documented for library authors
+            response.close()
+        elif not self._loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                self._loop.call_soon_threadsafe(response.close)
+
+    def __del__(self) -> None:
+        if self._response is not None:
+            self.close()
+
+
+class _Pool:
+    """The connections of one event loop."""
+
+    __slots__ = ("_keeper", "_owned", "_timeouts", "session", "watchdog")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, session: ClientSession, *, owned: bool) -> None:
+        self.session = session
+        self.watchdog = Watchdog(loop)
+        self._owned = owned
+        self._timeouts: dict[float | None, ClientTimeout] = {}
+        self._keeper: AsyncGenerator[None, None] | None = None
+        if owned:
+            self._keeper = _keep(session)
+            with contextlib.suppress(StopIteration):
+                self._keeper.__anext__().__await__().send(None)  # to its yield: the loop knows it from here on
+
+    def timeout(self, connect: float | None) -> ClientTimeout:
+        """aiohttp's own limit, which is free where a connection is at hand; the others are the watchdog's."""
+        timeout = self._timeouts.get(connect)
+        if timeout is None:
+            timeout = self._timeouts[connect] = ClientTimeout(total=None, connect=connect)
+        return timeout
+
+    async def aclose(self) -> None:
+        if self._keeper is not None:
+            await self._keeper.aclose()
+
+    def abandon(self) -> None:
+        """Drop the connections of a loop that cannot close them: it is closed, or belongs to the parent process.
+
+        aiohttp and asyncio close a connection only through its loop, so this reaches for the sockets themselves.
+        """
+        if not self._owned or self.session.closed:
+            return
+        connector: Any = self.session.connector
+        self.session.detach()
+        idle = [entry[0] for entries in getattr(connector, "_conns", {}).values() for entry in entries]
+        for protocol in (*idle, *getattr(connector, "_acquired", ())):
+            _close_socket(protocol.transport)
+        getattr(connector, "_conns", {}).clear()
+
+
+async def _keep(session: ClientSession) -> AsyncGenerator[None, None]:
+    """Closes the session when its event loop shuts down, which closes all asynchronous generators, or is let go."""
+    try:
+        yield
+    finally:
+        await session.close()
+
+
+def _close_socket(transport: Any) -> None:
+    tls = getattr(transport, "_ssl_protocol", None)
+    if tls is not None:
+        transport._closed = True  # noqa: SLF001 - or its finalizer warns
+        transport = tls._transport  # noqa: SLF001
+    sock = getattr(transport, "_sock", None)
+    if sock is not None:
+        sock.close()
+        transport._sock = None  # noqa: SLF001 - or its finalizer warns
+
+
+def _let_go(pools: "dict[asyncio.AbstractEventLoop, _Pool]") -> None:
+    """The transport is gone, or the interpreter ends: a running loop closes its pool, for others it is dropped."""
+    for loop, pool in list(pools.items()):
+        if not loop.is_running():
+            pool.abandon()
+    pools.clear()
+
+
+def _new_session(options: HttpOptions) -> ClientSession:
+    connector = TCPConnector(
+        limit=options.max_connections,  # 0 is no limit; aiohttp's own 100 would make waves of a thousand calls
+        keepalive_timeout=options.keepalive,
+        ssl=True if options.ssl is None else _ssl(options.ssl),
+    )
+    return ClientSession(
+        connector=connector,
+        timeout=ClientTimeout(total=None),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=True,
+    )
+
+
+def _ssl(value: object) -> ssl_module.SSLContext | bool:
+    if isinstance(value, ssl_module.SSLContext | bool):
+        return value
+    raise ConfigurationError(f"http.ssl takes an ssl.SSLContext or False, not {type(value).__name__}")
+
+
+async def _send(  # noqa: PLR0917 - a request has so many parts
+    pool: _Pool,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    timeouts: Timeouts,
+    proxy: str | None,
+) -> aiohttp.ClientResponse:
+    data: bytes | io.BytesIO | None = body
+    if body is not None and len(body) > _SMALL_BODY:
+        data = io.BytesIO(body)
+    return await pool.session.request(
+        method,
+        url,
+        data=data,
+        headers=headers,
+        allow_redirects=False,
+        proxy=proxy,
+        timeout=pool.timeout(timeouts.connect),
+    )
+
+
+async def _read_body(response: aiohttp.ClientResponse, watch: Watch, timeouts: Timeouts, limit: int) -> bytes:
+    length = response.content_length
+    if length is not None and length <= min(_SMALL_BODY, limit) and "Content-Encoding" not in response.headers:
+        return await response.read()
+    pieces: list[bytes] = []
+    size = 0
+    while data := await response.content.readany():
+        size += len(data)
+        if size > limit:
+            raise ResponseDecodeError(f"the answer is larger than {limit} bytes")
+        pieces.append(data)
+        watch.disarm()
+        watch.arm("idle", timeouts.idle)
+    return b"".join(pieces)
+
+
+def _translate(exc: BaseException, watch: Watch, timeouts: Timeouts, url: str) -> NoReturn:
+    """Raise ours for aiohttp's; cancellation by the caller passes."""
+    where = url.partition("?")[0]
+    if isinstance(exc, asyncio.CancelledError) and watch.claims_cancellation():
+        phase = watch.expired or "total"
+        limit = getattr(timeouts, phase)
+        error = APITimeoutError(f"no answer from {where} within {limit:g} s ({phase}); raise the limit with timeout=")
+        error.phase = phase
+        raise error from None
+    if isinstance(exc, aiohttp.ServerTimeoutError):
+        error = APITimeoutError(f"no connection to {where} within {timeouts.connect:g} s (connect)")
+        error.phase = "connect"
+        raise error from exc
+    if isinstance(exc, aiohttp.InvalidURL):
+        raise ConfigurationError(f"not a URL: {where}") from exc
+    if isinstance(exc, aiohttp.ClientPayloadError):
+        raise APIConnectionError(f"the answer from {where} broke off: {exc}") from exc
+    if isinstance(exc, aiohttp.ClientError | OSError):
+        raise APIConnectionError(f"no answer from {where}: {exc or type(exc).__name__}") from exc
+    raise exc
+
+
+_transports: "weakref.WeakSet[HttpTransport]" = weakref.WeakSet()
+_inherited: "list[object]" = []  # what a fork left in the child: kept, so that no finalizer touches the parent's loop
+
+
+def _after_fork_in_child() -> None:
+    for transport in _transports:
+        transport._forget_after_fork()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - one module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

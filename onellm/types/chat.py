@@ -1,0 +1,262 @@
+"""Chat completions: what callers say, and what they get.
+
+Received types have OpenAI's names; fields beyond OpenAI's are marked. https://platform.openai.com/docs/api-reference/chat
+"""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
+
+from onellm.types.base import Answer, Model
+
+if TYPE_CHECKING:
+    FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call", "error", "other"]
+    Role = Literal["assistant", "user", "system", "developer", "tool", "function"]
+    Seconds = int
+else:  # what is received is any text; the dialect's table turns it into one of the above
+    FinishReason = str
+    Role = str
+    Seconds = int | float  # one host sends fractions
+
+
+class ProviderData(Struct, kw_only=True):
+    """What a provider wants back with the message it came with: signatures, encrypted reasoning.
+
+    Opaque: it is sent back to `provider` as it is, and to no other.
+    """
+
+    provider: str
+    data: dict[str, Any]
+
+
+class PromptTokensDetails(Model, kw_only=True, gc=False):
+    """Parts of `prompt_tokens`. `cached_tokens` were read from the provider's cache, `cache_write_tokens` put there."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+    text_tokens: int | None = None
+
+
+class CompletionTokensDetails(Model, kw_only=True, gc=False):
+    """Parts of `completion_tokens`."""
+
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    text_tokens: int | None = None
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+
+
+class CompletionUsage(Model, kw_only=True, gc=False):
+    """Tokens billed for one exchange: the prompt's with cached ones, the answer's with reasoning."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    prompt_tokens_details: PromptTokensDetails | None = None
+    completion_tokens_details: CompletionTokensDetails | None = None
+
+
+class Function(Model, kw_only=True, gc=False):
+    """A called function; `arguments` is JSON text as the model wrote it, which may be invalid."""
+
+    name: str = ""
+    arguments: str = ""
+
+
+class CustomCall(Model, kw_only=True, gc=False):
+    """A called custom tool; `input` is free text."""
+
+    name: str = ""
+    input: str = ""
+
+
+class ChatCompletionMessageToolCall(Model, kw_only=True, gc=False):
+    """One tool call. `type` is "function", or "custom" with `custom` in place of `function`."""
+
+    id: str = ""
+    type: str = "function"
+    function: Function = field(default_factory=Function)
+    custom: CustomCall | None = None
+    extra_content: dict[str, Any] | None = None
+
+
+class FunctionCall(Model, kw_only=True, gc=False):
+    """The deprecated form of a tool call."""
+
+    name: str = ""
+    arguments: str = ""
+
+
+class UrlCitation(Model, kw_only=True, gc=False):
+    """A source; the indexes count characters of the answer's content."""
+
+    url: str = ""
+    title: str = ""
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class Annotation(Model, kw_only=True, gc=False):
+    """A remark on the content; `url_citation` where `type` says so."""
+
+    type: str = ""
+    url_citation: UrlCitation | None = None
+
+
+class Citation(Model, kw_only=True, gc=False):
+    """Beyond OpenAI: a source of the answer, whatever the provider calls it."""
+
+    url: str | None = None
+    title: str | None = None
+    text: str | None = None
+
+
+class ChatCompletionAudio(Model, kw_only=True, gc=False):
+    """Spoken output: base64 in the format that was asked for, and its transcript."""
+
+    id: str = ""
+    data: str = ""
+    expires_at: int | None = None
+    transcript: str = ""
+
+
+class TopLogprob(Model, kw_only=True, gc=False):
+    """A candidate for one position. `bytes` are the UTF-8 bytes of the token."""
+
+    token: str = ""
+    logprob: float = 0.0
+    bytes: list[int] | None = None
+
+
+class TokenLogprob(TopLogprob, kw_only=True, gc=False):
+    """The token that was chosen, and its alternatives."""
+
+    top_logprobs: list[TopLogprob] = field(default_factory=list[TopLogprob])
+
+
+class ChoiceLogprobs(Model, kw_only=True, gc=False):
+    """Log probabilities of the content's tokens and of the refusal's."""
+
+    content: list[TokenLogprob] | None = None
+    refusal: list[TokenLogprob] | None = None
+
+
+class ChatCompletionMessage(Model, kw_only=True, gc=False):
+    """The answer's message; it goes back in as it is: `messages.append(reply.choices[0].message)`.
+
+    Beyond OpenAI:
+    reasoning:      the model's thinking as text, where the provider shows it
+    citations:      sources, where the provider names them
+    provider_data:  what the provider wants back with the message
+    """
+
+    role: Role = "assistant"
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ChatCompletionMessageToolCall] | None = None
+    function_call: FunctionCall | None = None
+    annotations: list[Annotation] | None = None
+    audio: ChatCompletionAudio | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    citations: list[Citation] | None = None
+    provider_data: ProviderData | None = None
+
+
+class Choice(Model, kw_only=True, gc=False):
+    """One of the `n` answers. `finish_reason_raw` is the provider's own word."""
+
+    index: int = 0
+    message: ChatCompletionMessage = field(default_factory=ChatCompletionMessage)
+    finish_reason: FinishReason | None = None
+    finish_reason_raw: str | None = None
+    logprobs: ChoiceLogprobs | None = None
+
+
+class ChatCompletion(Answer, kw_only=True, gc=False):
+    """A whole answer."""
+
+    id: str = ""
+    object: str = "chat.completion"
+    created: Seconds = 0
+    model: str = ""
+    choices: list[Choice] = field(default_factory=list[Choice])
+    usage: CompletionUsage | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+
+
+class DeltaFunction(Model, kw_only=True, gc=False):
+    """A piece of a called function: the name comes once, the arguments in fragments that concatenate."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class DeltaCustom(Model, kw_only=True, gc=False):
+    """A piece of a called custom tool."""
+
+    name: str | None = None
+    input: str | None = None
+
+
+class ChoiceDeltaToolCall(Model, kw_only=True, gc=False):
+    """A piece of a tool call. `index` is the call's place in the message, also where the provider sends none."""
+
+    index: int = -1
+    id: str | None = None
+    type: str | None = None
+    function: DeltaFunction | None = None
+    custom: DeltaCustom | None = None
+    extra_content: dict[str, Any] | None = None
+
+
+class DeltaAudio(Model, kw_only=True, gc=False):
+    """A piece of spoken output."""
+
+    id: str | None = None
+    data: str | None = None
+    transcript: str | None = None
+    expires_at: int | None = None
+
+
+class ChoiceDelta(Model, kw_only=True, gc=False):
+    """What a chunk adds to the message."""
+
+    role: Role | None = None
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ChoiceDeltaToolCall] | None = None
+    function_call: DeltaFunction | None = None
+    annotations: list[Annotation] | None = None
+    audio: DeltaAudio | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+
+
+class ChunkChoice(Model, kw_only=True, gc=False):
+    """One choice's part of a chunk."""
+
+    index: int = 0
+    delta: ChoiceDelta = field(default_factory=ChoiceDelta)
+    finish_reason: FinishReason | None = None
+    finish_reason_raw: str | None = None
+    logprobs: ChoiceLogprobs | None = None
+
+
+class ChatCompletionChunk(Answer, kw_only=True, gc=False):
+    """A piece of a streamed answer."""
+
+    id: str = ""
+    object: str = "chat.completion.chunk"
+    created: Seconds = 0
+    model: str = ""
+    choices: list[ChunkChoice] = field(default_factory=list[ChunkChoice])
+    usage: CompletionUsage | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None

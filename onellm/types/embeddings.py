@@ -1,0 +1,98 @@
+"""Embeddings: what callers say, and what they get. https://platform.openai.com/docs/api-reference/embeddings"""
+
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from msgspec import Meta, field
+
+from onellm.errors import MissingDependencyError
+from onellm.types.base import Answer, Model
+from onellm.types.options import CallOptions
+from onellm.types.request import Request
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EmbeddingInput: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
+"""One text, many texts, one text as token ids, or many as token ids."""
+
+
+class EmbeddingParams(CallOptions, total=False):
+    """Everything `embeddings.create` takes beside input and model; None is the same as leaving out."""
+
+    dimensions: Annotated[int, Meta(ge=1)] | None
+    encoding_format: Literal["float", "base64"] | None
+    user: str | None
+
+
+class EmbeddingUsage(Model, kw_only=True, gc=False):
+    """Tokens billed."""
+
+    prompt_tokens: int = 0
+    total_tokens: int = 0
+
+
+class Embedding(Model, kw_only=True, gc=False):
+    """One vector: float32, a sequence of floats that supports the buffer protocol.
+
+    `list(vector)` gives Python floats, `numpy.asarray(vector)` an array without a copy. index is the input's place.
+    """
+
+    index: int = 0
+    embedding: "array[float]" = field(default_factory=lambda: array("f"))
+    object: str = "embedding"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"object": self.object, "index": self.index, "embedding": self.embedding.tolist()}
+
+    def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:  # noqa: ARG002 - nothing here is None
+        return self.to_dict()
+
+
+class CreateEmbeddingResponse(Answer, kw_only=True, gc=False):
+    """The vectors, in the order of the inputs."""
+
+    object: str = "list"
+    data: list[Embedding] = field(default_factory=list[Embedding])
+    model: str = ""
+    usage: EmbeddingUsage = field(default_factory=EmbeddingUsage)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "object": self.object,
+            "data": [item.to_dict() for item in self.data],
+            "model": self.model,
+            "usage": self.usage.to_dict(),
+        }
+
+    def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:  # noqa: ARG002 - nothing here is None
+        return self.to_dict()
+
+    def to_numpy(self) -> "NDArray[np.float32]":
+        """The vectors as one (n, d) float32 matrix, row i for input i.
+
+        Raises:
+            MissingDependencyError: numpy is not installed.
+        """
+        try:
+            import numpy as np  # noqa: PLC0415 - an extra
+        except ImportError as exc:
+            raise MissingDependencyError('to_numpy needs numpy: pip install "onellm[numpy]"') from exc
+        matrix = np.empty((len(self.data), len(self.data[0].embedding) if self.data else 0), dtype=np.float32)
+        for row, item in enumerate(self.data):
+            matrix[row] = item.embedding
+        return matrix
+
+
+class EmbeddingsRequest(Request, kw_only=True):
+    """A validated embeddings call, small enough for one request.
+
+    input:   texts, or lists of token ids
+    single:  the caller gave one text and no list, and so it is sent
+    """
+
+    input: list[str] | list[list[int]]
+    single: bool = False
+    params: dict[str, Any]

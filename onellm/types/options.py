@@ -1,0 +1,66 @@
+"""What goes with a call beside its arguments."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+from typing_extensions import TypedDict
+
+TokenSource = Callable[[], "str | Awaitable[str]"]
+"""Called before each request; gives a bearer token."""
+
+OnUnsupported = Literal["raise", "warn", "drop"]
+"""What happens to an argument that the provider cannot express."""
+
+
+class Timeouts(Struct, frozen=True, kw_only=True):
+    """Time limits in seconds; None is no limit.
+
+    connect:     a new connection: name look-up, TCP, TLS
+    first_byte:  from sending the request to the first byte of the answer's body
+    idle:        between two reads of a stream; keep-alive comments count as life
+    total:       the whole call, one attempt, the stream's reading included
+    """
+
+    connect: float | None = 10.0
+    first_byte: float | None = 600.0
+    idle: float | None = 120.0
+    total: float | None = 3600.0
+
+
+class HttpOptions(Struct, frozen=True, kw_only=True):
+    """How connections are made.
+
+    proxy:             URL of a proxy for all requests; None takes HTTP_PROXY, HTTPS_PROXY and NO_PROXY, "" takes none
+    ssl:               an `ssl.SSLContext` of your own (a private CA, a client certificate), or False for no checks
+    max_connections:   connections an event loop may open; 0 is no limit
+    keepalive:         seconds that an idle connection is kept
+    max_body_bytes:    the largest answer that is read
+    max_event_bytes:   the largest single event of a stream
+    """
+
+    proxy: str | None = None
+    ssl: object = None
+    max_connections: int = 0
+    keepalive: float = 30.0
+    max_body_bytes: int = 512 << 20
+    max_event_bytes: int = 64 << 20
+
+
+class CallOptions(TypedDict, total=False):
+    """Options that every call takes.
+
+    extra_body:      fields added to the JSON body as they are; they win over the call's own
+    extra_headers:   headers added to the request; None removes one
+    extra_query:     query parameters added to the URL
+    timeout:         seconds for the whole call, or `Timeouts`
+    max_retries:     how often a failed request is sent again; 0 is never
+    on_unsupported:  "raise" (the default), "warn" or "drop"
+    """
+
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str | None] | None
+    extra_query: Mapping[str, str | int | float | bool] | None
+    timeout: float | Timeouts | None
+    max_retries: int | None
+    on_unsupported: OnUnsupported | None
