@@ -4,6 +4,7 @@
 default_provider = "groq"
 timeout = 60                       # seconds, or a table: {connect = 5, first_byte = 60, idle = 30, total = 600}
 max_retries = 3
+chat_model = "groq/llama-3.3-70b"  # what the command line asks when no model is named
 
 [providers.groq]
 api_key = "gsk_…"                  # better: leave it to GROQ_API_KEY
@@ -62,6 +63,8 @@ class _File(Struct, kw_only=True, forbid_unknown_fields=True):
     timeout: float | Timeouts | None = None
     max_retries: int | None = None
     on_unsupported: OnUnsupported | None = None
+    chat_model: str | None = None
+    embedding_model: str | None = None
     providers: dict[str, ProviderConfig] = {}
 
 
@@ -86,12 +89,17 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, kw_only=True):
-    """The settings of one client. `sources` says where each comes from."""
+    """The settings of one client. `sources` says where each comes from.
+
+    chat_model, embedding_model:  what the command line asks when no model is named; "" is its own choice
+    """
 
     default_provider: str = "openai"
     timeouts: Timeouts = Timeouts()
     max_retries: int = 2
     on_unsupported: OnUnsupported = "raise"
+    chat_model: str = ""
+    embedding_model: str = ""
     file: ConfigFile | None = None
     sources: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -134,6 +142,8 @@ ENVIRONMENT = {
     "timeout": "ONELLM_TIMEOUT",
     "max_retries": "ONELLM_MAX_RETRIES",
     "on_unsupported": "ONELLM_ON_UNSUPPORTED",
+    "chat_model": "ONELLM_CHAT_MODEL",
+    "embedding_model": "ONELLM_EMBEDDING_MODEL",
 }
 
 
@@ -163,6 +173,10 @@ def _set(config: Config, name: str, value: Any, source: str) -> None:
             if value not in ("raise", "warn", "drop"):
                 raise ConfigurationError(f'on_unsupported is {value!r} ({source}): "raise", "warn" or "drop"')
             config.on_unsupported = value
+        case "chat_model":
+            config.chat_model = value
+        case "embedding_model":
+            config.embedding_model = value
         case _:
             if not isinstance(value, str) or not value or "/" in value:
                 raise ConfigurationError(f"default_provider is {value!r} ({source}): give a provider's name")

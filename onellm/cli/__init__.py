@@ -1,0 +1,92 @@
+"""The command line: `onellm chat | embed | models | providers | config`.
+
+What a command needs is imported when it runs, so that `onellm --help` is quick.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from onellm import __version__
+
+INTERRUPTED = 130  # as shells report what Ctrl-C ended
+NOBODY_READS = 141  # as shells report what a closed pipe ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit code: 0 done, 1 failed, 2 misused, 130 interrupted, 141 the output was closed."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a character that the terminal lacks is no reason to stop
+    if sys.stdin is None:  # closed, as services have it
+        sys.stdin = io.StringIO()
+    debug = False
+    try:
+        arguments = _parser().parse_args(argv)
+        debug = arguments.debug
+        code: int = import_module(f"onellm.cli.{arguments.command}").run(arguments)
+        sys.stdout.flush()
+    except SystemExit as exc:  # argparse: --help, --version, and what it refuses
+        return exc.code if isinstance(exc.code, int) else 1
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return NOBODY_READS
+    except Exception as exc:  # noqa: BLE001 - the outermost: what happened becomes one line
+        from onellm.cli.report import report  # noqa: PLC0415 - on the path of failure only
+
+        report(exc, debug=debug)
+        return 1
+    else:
+        return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    parser = argparse.ArgumentParser(
+        prog="onellm", description="One client for every LLM provider. A model is named provider/model."
+    )
+    parser.add_argument("--version", action="version", version=f"onellm {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        added: Any = commands.add_parser(name, help=summary, description=summary, parents=[common])
+        added.set_defaults(misused=added.error)
+        return added  # type: ignore[no-any-return] # the subparsers' class is private to argparse
+
+    chat = command("chat", "Ask a model; without a prompt, a conversation.")
+    chat.add_argument("prompt", nargs="?", help="the question; - reads it from standard input")
+    chat.add_argument("-m", "--model", help="provider/model; `onellm config` shows the default")
+    chat.add_argument("-s", "--system", metavar="TEXT", help="instructions that go before the conversation")
+    chat.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+    chat.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
+    chat.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer")
+    chat.add_argument("--temperature", type=float, metavar="T", help="0 is the most predictable")
+
+    embed = command("embed", "Turn texts into vectors.")
+    embed.add_argument("texts", nargs="*", metavar="text", help="without one, or with -: the lines of standard input")
+    embed.add_argument("-m", "--model", help="provider/model; `onellm config` shows the default")
+    embed.add_argument("--json", action="store_true", help="print the whole vectors as JSON")
+
+    models = command("models", "List a provider's models.")
+    models.add_argument("provider", nargs="?", help="the default provider where none is named")
+    command("providers", "List the providers: what they serve, and whether a key is set.")
+    command("config", "Show each setting and where it comes from; keys are not shown.")
+    return parser
+
+
+def _discard_output() -> None:
+    """Let what is still in the buffer go nowhere, or the interpreter complains of the closed pipe as it exits."""
+    with contextlib.suppress(OSError, ValueError):  # an output that is no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

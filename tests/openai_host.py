@@ -1,0 +1,54 @@
+"""A small host of OpenAI's API for the scripted provider: it answers every operation, and says what it was asked."""
+
+import base64
+from array import array
+from typing import Any
+
+from tests.loopback import Answer, Recorded, sse, type_sse
+
+
+def openai_host(request: Recorded) -> Answer:
+    """What the host answers. A chat's answer is "You said: " and the last message; embeddings count characters."""
+    match request.method, request.path.rpartition("/v1/")[2]:
+        case "POST", "chat/completions":
+            return chat_answer(request.json)
+        case "POST", "embeddings":
+            return _embeddings(request.json)
+        case "GET", "models":
+            data = [{"id": name, "object": "model", "created": 1, "owned_by": "us"} for name in ("small", "org/large")]
+            return Answer(chunks=[{"object": "list", "data": data}])
+        case _:
+            return Answer(status=404, chunks=[{"error": {"message": "no such path", "type": "not_found_error"}}])
+
+
+def chat_answer(body: dict[str, Any], text: str | None = None) -> Answer:
+    """A chat's answer, streamed word by word where that was asked for."""
+    words = (text or f"You said: {body['messages'][-1]['content']}").split(" ")
+    pieces = [word if place == 0 else f" {word}" for place, word in enumerate(words)]
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    finish = "length" if limit and limit < len(pieces) else "stop"
+    pieces = pieces[:limit]
+    head = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
+    usage = {"prompt_tokens": 3, "completion_tokens": len(pieces), "total_tokens": 3 + len(pieces)}
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": "".join(pieces)}
+        choice = {"index": 0, "message": message, "finish_reason": finish}
+        return Answer(chunks=[{**head, "object": "chat.completion", "choices": [choice], "usage": usage}])
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces), {}]
+    reasons = [None] * (len(deltas) - 1) + [finish]
+    events = [
+        {**head, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+        for delta, reason in zip(deltas, reasons, strict=True)
+    ]
+    return Answer(chunks=sse(*events), content_type=type_sse)
+
+
+def _embeddings(body: dict[str, Any]) -> Answer:
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    data: list[dict[str, Any]] = []
+    for place, text in enumerate(texts):
+        vector = array("f", [len(text), 0.5, -0.25, 0.125, 1.0])
+        value = base64.b64encode(vector).decode() if body.get("encoding_format") == "base64" else vector.tolist()
+        data.append({"object": "embedding", "index": place, "embedding": value})
+    usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+    return Answer(chunks=[{"object": "list", "data": data, "model": body["model"], "usage": usage}])
