@@ -1,6 +1,5 @@
 """What a hop to the loop thread costs, and what an item of a stream costs when a read brings many."""
 # A script, which is in no package and whose purpose is to print:
-# ruff: noqa: INP001, T201
 
 from __future__ import annotations
 

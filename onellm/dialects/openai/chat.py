@@ -126,15 +126,23 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     citations_in: tuple[str, ...] = ()
     base_resp: bool = False
 
-    def encode_request(self, request: ChatRequest, *, stream: bool) -> HttpRequest:
-        body: dict[str, Any] = {"model": request.model, "messages": self.encode_messages(request)}
-        body.update(self.encode_params(request))
-        if stream:
-            body["stream"] = True
-            if self.stream_usage and "stream_options" not in body:
-                body["stream_options"] = {"include_usage": True}
-        if request.extra_body:
-            body.update(request.extra_body)
+    def encode_request(self, request: ChatRequest) -> HttpRequest:
+        return self._encode(request, {})
+
+    def encode_stream(self, request: ChatRequest) -> HttpRequest:
+        stream: dict[str, Any] = {"stream": True}
+        if self.stream_usage and "stream_options" not in request.params:
+            stream["stream_options"] = {"include_usage": True}
+        return self._encode(request, stream)
+
+    def _encode(self, request: ChatRequest, stream: dict[str, Any]) -> HttpRequest:
+        body = {
+            "model": request.model,
+            "messages": self.encode_messages(request),
+            **self.encode_params(request),
+            **stream,
+            **(request.extra_body or {}),
+        }
         return HttpRequest(path=self.path, body=_encode(body))
 
     def encode_messages(self, request: ChatRequest) -> list[dict[str, Any]]:
