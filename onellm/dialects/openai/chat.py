@@ -68,8 +68,11 @@ class _BaseResp(Struct):
     status_code: int = 0
 
 
+_NULL = Raw(b"null")
+
+
 class _MaybeError(Struct):
-    error: Raw | None = None
+    error: Raw = _NULL  # of any type, null included: a union with None would take nothing else
     base_resp: _BaseResp | None = None
 
 
@@ -240,7 +243,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
         failed = self.base_resp and found.base_resp is not None and found.base_resp.status_code != 0
-        return found.error is not None or failed
+        return found.error != _NULL or failed
 
     def normalise(self, choice: Choice | ChunkChoice, message: ChatCompletionMessage | ChoiceDelta) -> None:
         """Bring one choice under OpenAI's names, in place."""
