@@ -21,11 +21,12 @@ environment to a host that it names itself: see `ConfigFile.trusted`.
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct, field
@@ -282,6 +283,8 @@ def resolve_provider(
             f'{name} has no address of its own: give providers={{"{name}": {{"base_url": "https://…/v1"}}}}{how}',
             provider=name,
         )
+    options = {**in_file.options, **_from_environment(option_env or {}, environ), **said.options}
+    url = _fill_in(url, name, options, option_env or {})
     check_base_url(url, name, allow_http=said.allow_http or in_file.allow_http)
 
     key: Secret | TokenSource | None = None
@@ -306,7 +309,6 @@ def resolve_provider(
             "set ONELLM_CONFIG to this file, or pass base_url=",
             provider=name,
         )
-    options = {**in_file.options, **_from_environment(option_env or {}, environ), **said.options}
     proxy = said.proxy if said.proxy is not None else in_file.proxy
     return Resolved(
         api_key=key,
@@ -335,6 +337,19 @@ def _first(*places: tuple[str | None, str]) -> tuple[str | None, str]:
 
 def _from_environment(option_env: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[variable] for name, variable in option_env.items() if environ.get(variable)}
+
+
+def _fill_in(url: str, name: str, options: Mapping[str, Any], option_env: Mapping[str, str]) -> str:
+    """A base URL such as `https://…/accounts/{account_id}` with the provider's options in it."""
+    for option in re.findall(r"{(\w+)}", url):
+        if not options.get(option):
+            how = f" or {option_env[option]}" if option in option_env else ""
+            raise ConfigurationError(
+                f'{name} needs {option}: give providers={{"{name}": {{"options": {{"{option}": …}}}}}}{how}',
+                provider=name,
+            )
+        url = url.replace(f"{{{option}}}", quote(str(options[option]), safe=""))
+    return url
 
 
 def _missing_key(name: str, key_env: tuple[str, ...], environ: Mapping[str, str]) -> str:

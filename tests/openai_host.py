@@ -4,7 +4,7 @@ import base64
 from array import array
 from typing import Any
 
-from tests.loopback import Answer, Recorded, sse, type_sse
+from loopback import Answer, Recorded, sse, type_sse
 
 
 def openai_host(request: Recorded) -> Answer:
@@ -41,6 +41,14 @@ def chat_answer(body: dict[str, Any], text: str | None = None) -> Answer:
         for delta, reason in zip(deltas, reasons, strict=True)
     ]
     return Answer(chunks=sse(*events), content_type=type_sse)
+
+
+def held_open(request: Recorded) -> Answer:
+    """The first words of an answer, and then nothing."""
+    answer = chat_answer(request.json)
+    answer.chunks = list(answer.chunks)[:3]
+    answer.cut = "stall"
+    return answer
 
 
 def _embeddings(body: dict[str, Any]) -> Answer:

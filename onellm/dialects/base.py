@@ -5,15 +5,20 @@ provider: what it needs of one arrives in the request.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from onellm.errors import APIStatusError, OneLLMError
+from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
+from onellm.types.request import Request
+
+RequestT_contra = TypeVar("RequestT_contra", bound=Request, contravariant=True)
+AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
 
 
 class HttpRequest(Struct, frozen=True, kw_only=True):
@@ -32,6 +37,13 @@ class ErrorDecoder(Protocol):
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         """The exception for an error answer. `now` is Unix time, for a `Retry-After` that is a date."""
         ...
+
+
+class Dialect(ErrorDecoder, Protocol[RequestT_contra, AnswerT_co]):
+    """One operation over one wire format: a request out, a whole answer in."""
+
+    def encode_request(self, request: RequestT_contra, /) -> HttpRequest: ...
+    def decode_response(self, body: bytes, request: RequestT_contra, /) -> AnswerT_co: ...
 
 
 class ChatReducer(Protocol):
@@ -57,7 +69,7 @@ class ChatReducer(Protocol):
         ...
 
 
-class ChatDialect(ErrorDecoder, Protocol):
+class ChatDialect(Dialect[ChatRequest, ChatCompletion], Protocol):
     """Chat over one wire format. The properties are what a row's capability flags are derived from."""
 
     @property
@@ -71,18 +83,18 @@ class ChatDialect(ErrorDecoder, Protocol):
     @property
     def reasoning(self) -> bool: ...
 
-    def encode_request(self, request: ChatRequest, *, stream: bool) -> HttpRequest: ...
-    def decode_response(self, body: bytes, request: ChatRequest) -> ChatCompletion: ...
+    def encode_stream(self, request: ChatRequest) -> HttpRequest:
+        """The same request for a streamed answer."""
+        ...
+
     def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> ChatReducer: ...
 
 
-class EmbeddingDialect(ErrorDecoder, Protocol):
+class EmbeddingDialect(Dialect[EmbeddingsRequest, CreateEmbeddingResponse], Protocol):
     """Embeddings over one wire format. `max_inputs` is how many fit into one request."""
 
     @property
     def max_inputs(self) -> int: ...
-    def encode_request(self, request: EmbeddingsRequest) -> HttpRequest: ...
-    def decode_response(self, body: bytes, request: EmbeddingsRequest) -> CreateEmbeddingResponse: ...
 
 
 class ModelsDialect(ErrorDecoder, Protocol):

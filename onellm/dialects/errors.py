@@ -3,7 +3,7 @@
 The shapes, in the order in which they are tried:
 
      1  {"error": {"message", "type", "param", "code"}}      OpenAI and most others; code may be a number
-     2  {"error": "text"}, with "code", "error_type" or "type" beside it
+     2  {"error": "text" | ["text"]}, with "code", "error_type" or "type" beside it
      3  [{"error": {...}}]                                    a JSON array around shape 1
      4  {"object": "error", "message", "type", "param", "code"}
      5  {"message", "type", "param", "code"}
@@ -113,6 +113,8 @@ def _parse_object(value: dict[str, Any]) -> ErrorInfo:  # noqa: C901 - a shape a
             info = ErrorInfo(message=message, code=_code(value.get("code")))
             info.type = _str(value.get("error_type")) or _str(value.get("type"))
             info.status = _status(value.get("code"))
+        case {"error": list() as errors}:
+            info = ErrorInfo(message="; ".join(_violation(item) for item in errors))
         case {"base_resp": {"status_code": int() as code, **rest}}:
             info = ErrorInfo(message=str(rest.get("status_msg") or ""), code=str(code))
         case {"errors": [dict() as error, *_]}:

@@ -1,10 +1,22 @@
-"""One row for each provider that speaks OpenAI's API and needs no code."""
+"""One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
 from onellm.dialects.base import ChatDialect, EmbeddingDialect, ModelsDialect
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
+from onellm.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ContentFilterError,
+    ContextLengthExceededError,
+    InternalServerError,
+    OverloadedError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+)
 from onellm.providers.http import HttpProvider
+from onellm.providers.together import TogetherChat
 
 
 def compatible(
@@ -32,6 +44,33 @@ def compatible(
     )
 
 
+_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
+_TEXT_ONLY = frozenset({"text"})
+_NO_SCHEMA = frozenset({"text", "json_object"})
+_NO_JSON_OBJECT = frozenset({"text", "json_schema"})
+
+# OpenAI's arguments that only OpenAI's own service has; hosts that refuse what they do not know refuse these.
+_OPENAI_ONLY = dict.fromkeys(
+    (
+        "audio",
+        "modalities",
+        "moderation",
+        "prediction",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "store",
+        "verbosity",
+        "web_search_options",
+    ),
+    "only OpenAI has it",
+)
+
+
+def _refuses(*names: str) -> dict[str, str]:
+    return dict.fromkeys(names, "its API does not have it")
+
+
 _ROWS = (
     HttpProvider(
         name="openai",
@@ -40,7 +79,7 @@ _ROWS = (
         key_env=("OPENAI_API_KEY",),
         option_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
-        chat=OpenAIChat(max_tokens_field="max_completion_tokens"),
+        chat=OpenAIChat(renames={"max_tokens": "max_completion_tokens"}),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
@@ -55,6 +94,354 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
+    ),
+    HttpProvider(
+        name="openrouter",
+        base_url="https://openrouter.ai/api/v1",
+        key_env=("OPENROUTER_API_KEY",),
+        option_headers={
+            "site_url": "HTTP-Referer",
+            "app_name": "X-OpenRouter-Title",
+            "categories": "X-OpenRouter-Categories",
+        },
+        chat=OpenAIChat(replay=("reasoning_details",)),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://openrouter.ai/docs/api-reference",
+    ),
+    HttpProvider(
+        name="together",
+        base_url="https://api.together.ai/v1",
+        base_url_env=("TOGETHER_BASE_URL",),
+        key_env=("TOGETHER_API_KEY",),
+        chat=TogetherChat(renames=_MAX_TOKENS, finish={"eos": "stop"}),
+        embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("dimensions")),
+        models=OpenAIModels(),  # a bare array
+        docs="https://docs.together.ai/reference",
+    ),
+    HttpProvider(
+        name="groq",
+        base_url="https://api.groq.com/openai/v1",
+        key_env=("GROQ_API_KEY",),
+        chat=OpenAIChat(
+            refuses=_refuses("logprobs", "top_logprobs", "logit_bias", "metadata", "store"),
+            message_names=False,
+            stream_usage=False,
+            usage_in="x_groq",
+            audio_input=False,
+            codes={
+                "capacity_exceeded": OverloadedError,
+                "tool_use_failed": BadRequestError,
+                "json_validate_failed": BadRequestError,
+            },
+        ),
+        models=OpenAIModels(),
+        docs="https://console.groq.com/docs/api-reference",
+    ),
+    HttpProvider(
+        name="fireworks",
+        base_url="https://api.fireworks.ai/inference/v1",
+        key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
+        chat=OpenAIChat(renames=_MAX_TOKENS),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://docs.fireworks.ai/api-reference",
+    ),
+    HttpProvider(
+        name="google-openai",
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        chat=OpenAIChat(codes={"RESOURCE_EXHAUSTED": RateLimitError, "UNAVAILABLE": OverloadedError}),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(prefix="models/"),
+        docs="https://ai.google.dev/gemini-api/docs/openai",
+    ),
+    HttpProvider(
+        name="perplexity",
+        base_url="https://api.perplexity.ai",
+        base_url_env=("PERPLEXITY_BASE_URL",),
+        key_env=("PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"),
+        chat=OpenAIChat(
+            renames=_MAX_TOKENS,
+            refuses=_refuses("logprobs", "top_logprobs", "seed", "stop"),
+            response_formats=_NO_JSON_OBJECT,
+            stream_usage=False,
+            tools=False,
+            audio_input=False,
+            citations_in=("search_results", "citations"),
+        ),
+        models=OpenAIModels(path="v1/models"),
+        docs="https://docs.perplexity.ai/api-reference",
+    ),
+    HttpProvider(
+        name="deepseek",
+        base_url="https://api.deepseek.com",
+        key_env=("DEEPSEEK_API_KEY",),
+        chat=OpenAIChat(
+            renames=_MAX_TOKENS,
+            response_formats=_NO_SCHEMA,
+            audio_input=False,
+            replay=("reasoning_content",),
+            cached_in="prompt_cache_hit_tokens",
+        ),
+        models=OpenAIModels(),
+        docs="https://api-docs.deepseek.com",
+    ),
+    HttpProvider(
+        name="mistral",
+        base_url="https://api.mistral.ai/v1",
+        key_env=("MISTRAL_API_KEY",),
+        chat=OpenAIChat(
+            renames={**_MAX_TOKENS, "seed": "random_seed"},
+            values={"tool_choice": {"required": "any"}},
+            refuses={
+                **_OPENAI_ONLY,
+                **_refuses(
+                    "user", "logit_bias", "logprobs", "top_logprobs", "functions", "function_call", "stream_options"
+                ),
+            },
+            stream_usage=False,
+            message_names=False,
+            tool_id_length=9,
+            codes={"3280": BadRequestError},
+        ),
+        embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("user"), renames={"dimensions": "output_dimension"}),
+        models=OpenAIModels(),
+        docs="https://docs.mistral.ai/api",
+    ),
+    HttpProvider(
+        name="anyscale",
+        base_url=None,  # the public service ended on 2024-08-01; a private one has an address of its own
+        base_url_env=("ANYSCALE_BASE_URL",),
+        key_env=("ANYSCALE_API_KEY",),
+        chat=OpenAIChat(),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://docs.anyscale.com/llm/serving",
+    ),
+    HttpProvider(
+        name="huggingface",
+        base_url="https://router.huggingface.co/v1",
+        base_url_env=("HF_INFERENCE_ENDPOINT",),
+        key_env=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
+        option_headers={"bill_to": "X-HF-Bill-To"},
+        chat=OpenAIChat(),
+        embeddings=OpenAIEmbeddings(),  # by the base URL of a TEI endpoint; the router itself has none
+        models=OpenAIModels(),
+        docs="https://huggingface.co/docs/inference-providers",
+    ),
+    HttpProvider(
+        name="tgi",
+        base_url=None,
+        base_url_env=("TGI_BASE_URL",),
+        key_env=("HF_TOKEN",),
+        key_optional=True,
+        chat=OpenAIChat(renames=_MAX_TOKENS, response_formats=_NO_JSON_OBJECT, schema_key="value", audio_input=False),
+        models=OpenAIModels(),
+        docs="https://huggingface.co/docs/text-generation-inference/reference/api_reference",
+    ),
+    HttpProvider(
+        name="xai",
+        base_url="https://api.x.ai/v1",
+        key_env=("XAI_API_KEY",),
+        chat=OpenAIChat(renames=_MAX_TOKENS, message_names=False, adds_reasoning=True, citations_in=("citations",)),
+        models=OpenAIModels(),
+        docs="https://docs.x.ai/docs/api-reference",
+    ),
+    HttpProvider(
+        name="cerebras",
+        base_url="https://api.cerebras.ai/v1",
+        key_env=("CEREBRAS_API_KEY",),
+        chat=OpenAIChat(refuses=_refuses("n", "presence_penalty", "frequency_penalty"), audio_input=False),
+        models=OpenAIModels(),
+        docs="https://inference-docs.cerebras.ai/api-reference",
+    ),
+    HttpProvider(
+        name="moonshot",
+        base_url="https://api.moonshot.ai/v1",
+        base_url_env=("MOONSHOT_API_BASE",),
+        key_env=("MOONSHOT_API_KEY",),
+        chat=OpenAIChat(
+            values={"tool_choice": {"required": None}},
+            refuses=_refuses("functions", "function_call"),
+            audio_input=False,
+            replay=("reasoning_content",),
+            usage_in="choice",
+            cached_in="cached_tokens",
+            codes={
+                "content_filter": ContentFilterError,
+                "engine_overloaded_error": OverloadedError,
+                "exceeded_current_quota_error": QuotaExceededError,
+                "rate_limit_reached_error": RateLimitError,
+            },
+        ),
+        models=OpenAIModels(),
+        docs="https://platform.moonshot.ai/docs/api",
+    ),
+    HttpProvider(
+        name="zai",
+        base_url="https://api.z.ai/api/paas/v4",
+        base_url_env=("ZAI_BASE_URL",),
+        key_env=("ZAI_API_KEY",),
+        chat=OpenAIChat(
+            renames=_MAX_TOKENS,
+            response_formats=_NO_SCHEMA,
+            replay=("reasoning_content",),
+            codes={
+                "1113": QuotaExceededError,
+                "1211": BadRequestError,
+                "1261": ContextLengthExceededError,
+                "1301": ContentFilterError,
+                "1302": RateLimitError,
+                "1303": RateLimitError,
+                "1305": RateLimitError,
+            },
+        ),
+        embeddings=OpenAIEmbeddings(base64=False),
+        docs="https://docs.z.ai/api-reference",
+    ),
+    HttpProvider(
+        name="minimax",
+        base_url="https://api.minimax.io/v1",
+        key_env=("MINIMAX_API_KEY",),
+        chat=OpenAIChat(
+            refuses=_refuses("n"),
+            audio_input=False,
+            replay=("reasoning_content", "reasoning_details"),
+            base_resp=True,
+            codes={
+                "1000": InternalServerError,
+                "1001": InternalServerError,
+                "1002": RateLimitError,
+                "1004": AuthenticationError,
+                "1008": QuotaExceededError,
+                "1026": ContentFilterError,
+                "1027": ContentFilterError,
+                "1039": ContextLengthExceededError,
+                "2013": BadRequestError,
+            },
+        ),
+        models=OpenAIModels(),
+        docs="https://platform.minimax.io/docs/api-reference/text-openai-api",
+    ),
+    HttpProvider(
+        name="nvidia",
+        base_url="https://integrate.api.nvidia.com/v1",
+        base_url_env=("NVIDIA_BASE_URL",),
+        key_env=("NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"),
+        chat=OpenAIChat(renames=_MAX_TOKENS),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://docs.api.nvidia.com/nim/reference/llm-apis",
+    ),
+    HttpProvider(
+        name="sambanova",
+        base_url="https://api.sambanova.ai/v1",
+        base_url_env=("SAMBANOVA_BASE_URL",),
+        key_env=("SAMBANOVA_API_KEY",),
+        chat=OpenAIChat(
+            renames=_MAX_TOKENS,
+            refuses=_refuses(
+                "logprobs", "top_logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed"
+            ),
+        ),
+        embeddings=OpenAIEmbeddings(base64=False),
+        models=OpenAIModels(),
+        docs="https://docs.sambanova.ai/docs/en/api-reference",
+    ),
+    HttpProvider(
+        name="nebius",
+        base_url="https://api.tokenfactory.nebius.com/v1",
+        key_env=("NEBIUS_API_KEY",),
+        chat=OpenAIChat(audio_input=False),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://docs.tokenfactory.nebius.com/api-reference",
+    ),
+    HttpProvider(
+        name="deepinfra",
+        base_url="https://api.deepinfra.com/v1/openai",
+        key_env=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
+        chat=OpenAIChat(values={"tool_choice": {"required": None}}),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://deepinfra.com/docs/openai_api",
+    ),
+    HttpProvider(
+        name="github",
+        base_url="https://models.github.ai/inference",
+        key_env=("GITHUB_TOKEN", "GITHUB_API_KEY"),
+        chat=OpenAIChat(
+            codes={
+                "RateLimitReached": RateLimitError,
+                "no_access": PermissionDeniedError,
+                "tokens_limit_reached": ContextLengthExceededError,
+            }
+        ),
+        embeddings=OpenAIEmbeddings(),
+        docs="https://docs.github.com/en/rest/models/inference",
+    ),
+    HttpProvider(
+        name="vercel",
+        base_url="https://ai-gateway.vercel.sh/v1",
+        key_env=("AI_GATEWAY_API_KEY", "VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"),
+        chat=OpenAIChat(replay=("reasoning_details",)),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://vercel.com/docs/ai-gateway/openai-compat",
+    ),
+    HttpProvider(
+        name="cloudflare",
+        base_url="https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1",
+        key_env=("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY"),
+        option_env={"account_id": "CLOUDFLARE_ACCOUNT_ID"},
+        chat=OpenAIChat(),
+        embeddings=OpenAIEmbeddings(base64=False),
+        docs="https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility",
+    ),
+    HttpProvider(
+        name="vllm",
+        base_url="http://localhost:8000/v1",
+        base_url_env=("VLLM_BASE_URL",),
+        key_env=("VLLM_API_KEY",),
+        key_optional=True,
+        chat=OpenAIChat(),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
+    ),
+    HttpProvider(
+        name="lmstudio",
+        base_url="http://localhost:1234/v1",
+        base_url_env=("LM_STUDIO_API_BASE",),
+        key_env=("LM_STUDIO_API_KEY", "LM_API_TOKEN"),
+        key_optional=True,
+        chat=OpenAIChat(renames=_MAX_TOKENS, response_formats=_NO_JSON_OBJECT, audio_input=False),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://lmstudio.ai/docs/app/api/endpoints/openai",
+    ),
+    HttpProvider(
+        name="llama-server",
+        base_url="http://127.0.0.1:8080/v1",  # builds of late 2026 listen on 9931
+        base_url_env=("LLAMA_SERVER_BASE_URL",),
+        key_env=("LLAMA_API_KEY",),
+        key_optional=True,
+        chat=OpenAIChat(replay=("reasoning_content",)),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
+    ),
+    HttpProvider(
+        name="sglang",
+        base_url="http://127.0.0.1:30000/v1",
+        base_url_env=("SGLANG_BASE_URL",),
+        key_env=("SGLANG_API_KEY",),
+        key_optional=True,
+        chat=OpenAIChat(replay=("reasoning_content",)),
+        embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(),
+        docs="https://docs.sglang.ai/basic_usage/openai_api.html",
     ),
 )
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from onellm.dialects.base import (
     ChatDialect,
     ChatReducer,
+    Dialect,
     EmbeddingDialect,
     ErrorDecoder,
     HttpRequest,
@@ -19,12 +20,16 @@ from onellm.dialects.errors import request_id
 from onellm.errors import OneLLMError, UnsupportedFeatureError
 from onellm.providers.auth import BEARER, Auth, Outgoing
 from onellm.providers.protocols import Call, ChunkStream, Response, ResponseStream
+from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
+from onellm.types.request import Request
 
 D = TypeVar("D")
+RequestT = TypeVar("RequestT", bound=Request)
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 _USER_AGENT = "onellm"
 _HTTP_ERROR = 300  # redirects are not followed with credentials: they are errors too
@@ -97,23 +102,13 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     # --- operations ---
 
     async def create_chat_completion(self, request: ChatRequest, call: Call) -> ChatCompletion:
-        dialect = self._dialect(self.chat, "chat")
-        request.adjustments.clear()  # a retry encodes anew
-        try:
-            response = await self._send(dialect, dialect.encode_request(request, stream=False), call)
-            reply = dialect.decode_response(response.body, request)
-        except OneLLMError as exc:
-            _locate(exc, self.name, request.model)
-        reply.provider = self.name
-        reply.request_id = request_id(response.headers)
-        reply.adjustments = tuple(request.adjustments)
-        return reply
+        return await self._ask(self._dialect(self.chat, "chat"), request, call)
 
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
         dialect = self._dialect(self.chat, "chat")
         request.adjustments.clear()
         try:
-            encoded = dialect.encode_request(request, stream=True)
+            encoded = dialect.encode_stream(request)
             response = await self._open(dialect, encoded, call)
             return await _open_chunks(self.name, dialect, request, response, call)
         except OneLLMError as exc:
@@ -124,17 +119,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         return self._dialect(self.embeddings, "embeddings").max_inputs
 
     async def create_embeddings(self, request: EmbeddingsRequest, call: Call) -> CreateEmbeddingResponse:
-        dialect = self._dialect(self.embeddings, "embeddings")
-        request.adjustments.clear()
-        try:
-            response = await self._send(dialect, dialect.encode_request(request), call)
-            reply = dialect.decode_response(response.body, request)
-        except OneLLMError as exc:
-            _locate(exc, self.name, request.model)
-        reply.provider = self.name
-        reply.request_id = request_id(response.headers)
-        reply.adjustments = tuple(request.adjustments)
-        return reply
+        return await self._ask(self._dialect(self.embeddings, "embeddings"), request, call)
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
         dialect = self._dialect(self.models, "models")
@@ -165,6 +150,19 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         if dialect is None:
             raise UnsupportedFeatureError(f"{self.name} does not serve {operation}", provider=self.name)
         return dialect
+
+    async def _ask(self, dialect: Dialect[RequestT, AnswerT], request: RequestT, call: Call) -> AnswerT:
+        """Send one request, read one whole answer."""
+        request.adjustments.clear()  # a retry encodes anew
+        try:
+            response = await self._send(dialect, dialect.encode_request(request), call)
+            reply = dialect.decode_response(response.body, request)
+        except OneLLMError as exc:
+            _locate(exc, self.name, request.model)
+        reply.provider = self.name
+        reply.request_id = request_id(response.headers)
+        reply.adjustments = tuple(request.adjustments)
+        return reply
 
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
         url, headers = await self._address(http, call)

@@ -279,6 +279,8 @@ class _Pool:
         for protocol in (*idle, *getattr(connector, "_acquired", ())):
             _close_socket(protocol.transport)
         getattr(connector, "_conns", {}).clear()
+        # A connection that is let go later must not reach for its loop: after a fork that loop's epoll is the parent's.
+        connector._closed = True  # noqa: SLF001 - close() would use the loop
 
 
 async def _keep(session: ClientSession) -> AsyncGenerator[None, None]:

@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-
-from tests.cli.conftest import Ran
-from tests.loopback import Answer, Loopback, Recorded, type_sse
-from tests.openai_host import chat_answer
+from command_line import Ran
+from loopback import Answer, Loopback, Recorded, type_sse
+from openai_host import chat_answer, held_open
 
 Run = Callable[..., Awaitable[Ran]]
 Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
@@ -153,14 +152,6 @@ async def test_a_named_model_without_a_key_is_an_error(onellm: Run) -> None:
 
 
 # --- in a process of its own ---
-
-
-def held_open(request: Recorded) -> Answer:
-    """The first words of an answer, and then nothing."""
-    answer = chat_answer(request.json)
-    answer.chunks = list(answer.chunks)[:3]
-    answer.cut = "stall"
-    return answer
 
 
 @pytest.mark.usefixtures("openai_set")

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from command_line import Ran, Terminal
+from loopback import Loopback
 
 from onellm import __version__
 from onellm.cli import main
-from tests.cli.conftest import Ran, Terminal
-from tests.loopback import Loopback
 
 Run = Callable[..., Awaitable[Ran]]
 

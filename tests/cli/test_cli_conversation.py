@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
+from command_line import Terminal
+from loopback import Answer, Loopback
+from openai_host import held_open, openai_host
 
 from onellm.cli.chat import _Conversation
-from tests.cli.conftest import Terminal
-from tests.cli.test_cli_chat import held_open
-from tests.loopback import Answer, Loopback
-from tests.openai_host import openai_host
 
 Open = Callable[..., Awaitable[Terminal]]
 CTRL_C = "\x03"

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from command_line import Ran
+from loopback import Loopback
 
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.providers.http import HttpProvider
 from onellm.providers.registry import DEFAULT
-from tests.cli.conftest import Ran
-from tests.loopback import Loopback
 
 Run = Callable[..., Awaitable[Ran]]
 

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
+from onellm.dialects.openai import messages, repair
 from onellm.dialects.tool_calls import ToolCallAssembler
 from onellm.errors import APIStatusError, OneLLMError, ResponseDecodeError, StreamInterruptedError
 from onellm.transport.sse import EventTooLargeError, SseDecoder
@@ -26,6 +27,7 @@ from onellm.types.chat import (
     CompletionUsage,
     FinishReason,
     FunctionCall,
+    PromptTokensDetails,
     ProviderData,
     Role,
 )
@@ -53,26 +55,25 @@ FINISH: dict[str, FinishReason] = {
     "insufficient_system_resource": "error",
 }
 
-# What a message carries out of an answer that no host takes back under these names.
-_OUTPUT_ONLY = frozenset(
-    {
-        "annotations",
-        "citations",
-        "parsed",
-        "provider_data",
-        "reasoning",
-        "reasoning_content",
-        "reasoning_details",
-    }
-)
-
 _encode = msgspec.json.Encoder().encode
 _decode_chunk = msgspec.json.Decoder(ChatCompletionChunk, strict=False).decode
 _decode_completion = msgspec.json.Decoder(ChatCompletion, strict=False).decode
 
 
+# What only a call with tools has, and is refused with them.
+_TOOL_PARAMS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
+
+
+class _BaseResp(Struct):
+    status_code: int = 0
+
+
+_NULL = Raw(b"null")
+
+
 class _MaybeError(Struct):
-    error: Raw | None = None
+    error: Raw = _NULL  # of any type, null included: a union with None would take nothing else
+    base_resp: _BaseResp | None = None
 
 
 _decode_maybe_error = msgspec.json.Decoder(_MaybeError).decode
@@ -81,86 +82,150 @@ _decode_maybe_error = msgspec.json.Decoder(_MaybeError).decode
 class OpenAIChat(Struct, frozen=True, kw_only=True):
     """Chat Completions. Fields are a host's quirks; the defaults are OpenAI's own behaviour.
 
+    The request:
     path:              joined to the base URL
-    max_tokens_field:  the name under which the host takes the limit; None passes what the caller gave
-    stream_usage:      whether the host gives a stream's usage only when asked with `stream_options`
+    renames:           arguments that the host knows by another name
+    values:            values of an argument that the host spells differently; None: it has no such value
+    refuses:           arguments that the host does not take, each with the reason
     response_formats:  the types of `response_format` that the host takes
+    schema_key:        the key beside `type` under which the host looks for a JSON schema
+    stream_usage:      whether the host gives a stream's usage only when asked with `stream_options`
     tools, vision, audio_input, reasoning:  False where the host is known to have none; True where some model may
+    flat_content:      whether the host takes texts only, no lists of parts
+    message_names:     whether the host takes `name` on messages
+    tool_id_length:    the length that the host's tool-call ids have, where it insists on one
     replay:            message fields that the host wants back in later turns
+
+    The answer:
     finish:            the host's own words for an end
     codes:             the host's own error codes
+    usage_in:          where a stream's usage stands: in the chunk, in its `x_groq`, or in its choice
+    cached_in:         the field of `usage` that counts cached tokens, where it is not OpenAI's
+    adds_reasoning:    whether the host leaves reasoning out of `completion_tokens`
+    citations_in:      top-level fields that name sources, the better one first
+    base_resp:         whether an error may come as `base_resp` with a status code that is not 0
     """
 
     path: str = "chat/completions"
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
-    stream_usage: bool = True
+    renames: Mapping[str, str] = {}
+    values: Mapping[str, Mapping[str, str | None]] = {}
+    refuses: Mapping[str, str] = {}
     response_formats: frozenset[str] = frozenset({"text", "json_object", "json_schema"})
+    schema_key: str = "json_schema"
+    stream_usage: bool = True
     tools: bool = True
     vision: bool = True
     audio_input: bool = True
     reasoning: bool = True
+    flat_content: bool = False
+    message_names: bool = True
+    tool_id_length: int | None = None
     replay: tuple[str, ...] = ()
     finish: Mapping[str, FinishReason] = {}
     codes: Mapping[str, type[APIStatusError]] = {}
+    usage_in: Literal["chunk", "x_groq", "choice"] = "chunk"
+    cached_in: str | None = None
+    adds_reasoning: bool = False
+    citations_in: tuple[str, ...] = ()
+    base_resp: bool = False
 
-    def encode_request(self, request: ChatRequest, *, stream: bool) -> HttpRequest:
-        body: dict[str, Any] = {"model": request.model, "messages": self.encode_messages(request)}
-        body.update(self.encode_params(request))
-        if stream:
-            body["stream"] = True
-            if self.stream_usage and "stream_options" not in body:
-                body["stream_options"] = {"include_usage": True}
-        if request.extra_body:
-            body.update(request.extra_body)
+    def encode_request(self, request: ChatRequest) -> HttpRequest:
+        return self._encode(request, {})
+
+    def encode_stream(self, request: ChatRequest) -> HttpRequest:
+        stream: dict[str, Any] = {"stream": True}
+        if self.stream_usage and "stream_options" not in request.params:
+            stream["stream_options"] = {"include_usage": True}
+        return self._encode(request, stream)
+
+    def _encode(self, request: ChatRequest, stream: dict[str, Any]) -> HttpRequest:
+        body = {
+            "model": request.model,
+            "messages": self.encode_messages(request),
+            **self.encode_params(request),
+            **stream,
+            **(request.extra_body or {}),
+        }
         return HttpRequest(path=self.path, body=_encode(body))
 
     def encode_messages(self, request: ChatRequest) -> list[dict[str, Any]]:
         """The history as the host takes it."""
-        return [
-            self._encode_assistant(message, request) if message["role"] == "assistant" else message
-            for message in request.messages
-        ]
+        return [self._encode_message(message, request) for message in request.messages]
 
     def encode_params(self, request: ChatRequest) -> dict[str, Any]:
         """The arguments under the host's names."""
-        params = request.params
-        other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-        if self.max_tokens_field and (given := other[self.max_tokens_field]) in params:
-            params = {self.max_tokens_field if key == given else key: value for key, value in params.items()}
-            request.adjustments.append(f"sent {given} as {self.max_tokens_field}")
-        wanted: str = params.get("response_format", {}).get("type", "text")
-        if wanted not in self.response_formats:
-            request.unsupported(
-                f'response_format {{"type": "{wanted}"}}', f"it takes {', '.join(sorted(self.response_formats))}"
-            )
-            params = {key: value for key, value in params.items() if key != "response_format"}
+        params = dict(request.params)
+        if not self.tools:
+            for name in _TOOL_PARAMS & params.keys():
+                request.unsupported(name, "it has no tools")
+                del params[name]
+        for name in self.refuses.keys() & params.keys():
+            request.unsupported(name, self.refuses[name])
+            del params[name]
+        for name, spelling in self.values.items():
+            given = params.get(name)
+            if not isinstance(given, str) or given not in spelling:
+                continue
+            if (spelled := spelling[given]) is None:
+                request.unsupported(f"{name}={given!r}", f"it takes other values of {name}")
+                del params[name]
+            else:
+                params[name] = spelled
+                request.adjustments.append(f"sent {name}={given!r} as {spelled!r}")
+        for name, other in self.renames.items():
+            if name in params:
+                params[other] = params.pop(name)
+                request.adjustments.append(f"sent {name} as {other}")
+        if (form := params.get("response_format")) is not None:
+            self._encode_format(form, params, request)
         return params
 
-    def _encode_assistant(self, message: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
-        """A message from an answer as a message in a history: nothing empty, nothing only said outwards."""
-        sent = {key: value for key, value in message.items() if value is not None and key not in _OUTPUT_ONLY}
-        sent.setdefault("content", None)
-        kept = message.get("provider_data")
-        if kept is not None and kept["provider"] == request.provider:
-            sent.update(kept["data"])
-        if isinstance(audio := sent.get("audio"), dict):
-            sent["audio"] = {"id": audio["id"]}  # pyright: ignore[reportUnknownArgumentType] - validated: has an id
-        return sent
+    def _encode_format(self, form: dict[str, Any], params: dict[str, Any], request: ChatRequest) -> None:
+        if form["type"] not in self.response_formats:
+            takes = f"it takes {', '.join(sorted(self.response_formats))}" if self.response_formats else "it has none"
+            request.unsupported(f'response_format {{"type": "{form["type"]}"}}', takes)
+            del params["response_format"]
+        elif self.schema_key != "json_schema" and "json_schema" in form:
+            params["response_format"] = {"type": form["type"], self.schema_key: form["json_schema"]}
+
+    def _encode_message(self, message: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+        if message["role"] == "assistant":
+            message = messages.from_answer(message, request.provider, self.replay)
+        if not self.message_names and "name" in message:
+            message = {key: value for key, value in message.items() if key != "name"}
+            request.adjustments.append("left the names of messages out")
+        if self.flat_content:
+            message = messages.flatten(message, request)
+        elif not (self.vision and self.audio_input) and isinstance(message.get("content"), list):
+            parts: list[dict[str, Any]] = message["content"]
+            message = {**message, "content": [part for part in parts if self._takes(part, request)]}
+        if self.tool_id_length is not None:
+            message = messages.short_ids(message, self.tool_id_length)
+        return message
+
+    def _takes(self, part: dict[str, Any], request: ChatRequest) -> bool:
+        kind = part.get("type")
+        if (kind == "image_url" and not self.vision) or (kind == "input_audio" and not self.audio_input):
+            request.unsupported(f"content part {kind!r}", "none of its models takes it")
+            return False
+        return True
 
     def decode_response(self, body: bytes, request: ChatRequest) -> ChatCompletion:
-        if b'"error"' in body:
-            _raise_error_inside_200(self, body)
+        if self.has_error(body):
+            raise self.decode_error(200, {}, body, now=0.0)
         try:
             reply = _decode_completion(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            value = self.repair_response(lenient.decode_json(body, "a chat completion"))
+            value = repair.completion(lenient.decode_json(body, "a chat completion"))
             reply = lenient.convert(value, ChatCompletion, "a chat completion")
         if not reply.choices and b'"choices"' not in body:
             raise ResponseDecodeError("not a chat completion: it has no choices", body=body)
         reply.raw = body
         for choice in reply.choices:
             self.normalise(choice, choice.message)
-            self._keep_for_replay(choice.message, request)
+        if reply.usage is not None:
+            self.normalise_usage(reply.usage, body)
+        self.complete(reply, body, request)
         return reply
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
@@ -169,15 +234,16 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> "ChatStreamReducer":
         return ChatStreamReducer(self, request, SseDecoder(max_event_bytes=max_event_bytes))
 
-    # The seams for a host whose quirk is code. The defaults do what most hosts need.
-
-    def repair_response(self, value: Any) -> Any:
-        """Mend a whole answer that did not decode; what still does not fit is left out."""
-        return value
-
-    def repair_chunk(self, value: Any) -> Any:
-        """The same for a chunk."""
-        return value
+    def has_error(self, data: bytes) -> bool:
+        """Whether a body or chunk with HTTP status 200 is an error all the same."""
+        if b'"error"' not in data and not (self.base_resp and b'"base_resp"' in data):
+            return False
+        try:
+            found = _decode_maybe_error(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        failed = self.base_resp and found.base_resp is not None and found.base_resp.status_code != 0
+        return found.error != _NULL or failed
 
     def normalise(self, choice: Choice | ChunkChoice, message: ChatCompletionMessage | ChoiceDelta) -> None:
         """Bring one choice under OpenAI's names, in place."""
@@ -191,10 +257,30 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         if message.reasoning_content is not None and message.reasoning is None:
             message.reasoning = message.reasoning_content
 
-    def _keep_for_replay(self, message: ChatCompletionMessage, request: ChatRequest) -> None:
-        kept = {name: value for name in self.replay if (value := getattr(message, name)) is not None}
-        if kept:
-            message.provider_data = ProviderData(provider=request.provider, data=kept)
+    def normalise_usage(self, usage: CompletionUsage, data: bytes) -> None:
+        """Bring the count of tokens under OpenAI's meaning, in place; data is the JSON it came in."""
+        if self.cached_in is not None and usage.prompt_tokens_details is None:
+            cached = repair.usage_field(data, self.cached_in)
+            if cached is not None:
+                usage.prompt_tokens_details = PromptTokensDetails(cached_tokens=cached)
+        if self.adds_reasoning and usage.completion_tokens_details is not None:
+            usage.completion_tokens += usage.completion_tokens_details.reasoning_tokens or 0
+
+    def complete(self, reply: ChatCompletion, last: bytes, request: ChatRequest) -> None:
+        """Add what stands outside the choices, and keep what the host wants back; last is the last JSON received."""
+        if self.citations_in:
+            found = repair.citations(last, self.citations_in)
+            for choice in reply.choices:
+                choice.message.citations = found
+        for choice in reply.choices:
+            message = choice.message
+            kept: dict[str, Any] = {
+                name: value for name in self.replay if (value := getattr(message, name, None)) is not None
+            }
+            if message.tool_calls and any(call.extra_content for call in message.tool_calls):
+                kept["tool_calls"] = [call.to_dict() for call in message.tool_calls]
+            if kept:
+                message.provider_data = ProviderData(provider=request.provider, data=kept)
 
 
 class ChatStreamReducer:
@@ -207,7 +293,9 @@ class ChatStreamReducer:
         self._request = request
         self._decoder = decoder
         self._first: ChatCompletionChunk | None = None
+        self._last = b""
         self._usage: CompletionUsage | None = None
+        self._usage_in: Literal["x_groq", "choice"] | None = None if dialect.usage_in == "chunk" else dialect.usage_in
         self._service_tier: str | None = None
         self._choices: dict[int, _Choice] = {}
         # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
@@ -237,18 +325,22 @@ class ChatStreamReducer:
             APIStatusError: the chunk is an error.
             ResponseDecodeError: it is no chunk.
         """
-        if b'"error"' in data and _error_in(data) is not None:
+        if self._dialect.has_error(data):
             raise self._refusal(data)
         try:
             chunk = _decode_chunk(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            value = self._dialect.repair_chunk(lenient.decode_json(data, "a chat completion chunk"))
+            value = repair.chunk(lenient.decode_json(data, "a chat completion chunk"))
             chunk = lenient.convert(value, ChatCompletionChunk, "a chat completion chunk")
         chunk.raw = data
         if self._first is None:
             self._first = chunk
+        if self._usage_in is not None and chunk.usage is None and b'"usage"' in data:
+            chunk.usage = repair.usage(data, self._usage_in)
         if chunk.usage is not None:
+            self._dialect.normalise_usage(chunk.usage, data)
             self._usage = chunk.usage
+        self._last = data
         if chunk.service_tier is not None:
             self._service_tier = chunk.service_tier
         for choice in chunk.choices:
@@ -279,7 +371,7 @@ class ChatStreamReducer:
             id=first.id,
             created=first.created,
             model=first.model,
-            choices=[self._whole(index, state) for index, state in sorted(self._choices.items())],
+            choices=[state.whole(index) for index, state in sorted(self._choices.items())],
             usage=self._usage,
             service_tier=self._service_tier,
             system_fingerprint=first.system_fingerprint,
@@ -287,15 +379,11 @@ class ChatStreamReducer:
         reply.provider = first.provider
         reply.request_id = first.request_id
         reply.adjustments = first.adjustments
+        self._dialect.complete(reply, self._last, self._request)
         return reply
 
     def _refusal(self, data: bytes) -> APIStatusError:
         return errors.decode_error(200, {}, data, now=0.0, codes=self._dialect.codes)
-
-    def _whole(self, index: int, state: "_Choice") -> Choice:
-        choice = state.whole(index)
-        self._dialect._keep_for_replay(choice.message, self._request)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - one module
-        return choice
 
 
 class _Choice:
@@ -416,16 +504,3 @@ class _Choice:
             finish_reason_raw=self.finish_raw,
             logprobs=self.logprobs,
         )
-
-
-def _error_in(data: bytes) -> Raw | None:
-    """The value of a top-level `error` that is not null."""
-    try:
-        return _decode_maybe_error(data).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _raise_error_inside_200(dialect: OpenAIChat, body: bytes) -> None:
-    if _error_in(body) is not None:
-        raise dialect.decode_error(200, {}, body, now=0.0)

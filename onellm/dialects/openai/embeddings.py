@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
@@ -37,19 +37,25 @@ class OpenAIEmbeddings(Struct, frozen=True, kw_only=True):
     max_inputs:  inputs in one request (OpenAI: 2048)
     base64:      whether vectors can be asked for in base64: little-endian float32, a quarter of the bytes
     refuses:     arguments that the host does not take, each with the reason
+    renames:     arguments that the host knows by another name
     """
 
     path: str = "embeddings"
     max_inputs: int = 2048
     base64: bool = True
     refuses: Mapping[str, str] = {}
-    codes: Mapping[str, type[APIStatusError]] = field(default_factory=dict[str, type[APIStatusError]])
+    renames: Mapping[str, str] = {}
+    codes: Mapping[str, type[APIStatusError]] = {}
 
     def encode_request(self, request: EmbeddingsRequest) -> HttpRequest:
         params = {key: value for key, value in request.params.items() if key != "encoding_format"}
         for name in [name for name in params if name in self.refuses]:
             request.unsupported(name, self.refuses[name])
             del params[name]
+        for name, other in self.renames.items():
+            if name in params:
+                params[other] = params.pop(name)
+                request.adjustments.append(f"sent {name} as {other}")
         body: dict[str, Any] = {
             "model": request.model,
             "input": request.input[0] if request.single else request.input,

