@@ -3,8 +3,12 @@
 import asyncio
 import contextlib
 import os
+import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,6 +19,41 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from onellm.cli import main
 sys.exit(main())
 """
+
+
+def unset_all(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Make this a machine on which nothing is configured; gives a folder in `folder`, now the working directory."""
+    for name in list(os.environ):
+        if name.startswith(("ONELLM_", "OPENAI_")) or name.lower().endswith(("_proxy", "_api_key")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TERM", "dumb")
+    working = folder / "work"
+    working.mkdir()
+    monkeypatch.chdir(working)
+    return working
+
+
+async def run_python(*argv: str) -> "Ran":
+    """Run Python in a process of its own, with this environment."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, *argv, stdout=pipe, stderr=pipe)
+    try:
+        async with asyncio.timeout(240):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return Ran(process.returncode or 0, out.decode(), err.decode())
+
+
+def require(*modules: str) -> None:
+    """Skip where a module is not installed. Those are not imported, for not all of them can be."""
+    for module in modules:
+        if find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
 
 
 @dataclass

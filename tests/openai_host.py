@@ -10,6 +10,9 @@ from loopback import Answer, Recorded, sse, type_sse
 def openai_host(request: Recorded) -> Answer:
     """What the host answers. A chat's answer is "You said: " and the last message; embeddings count characters."""
     match request.method, request.path.rpartition("/v1/")[2]:
+        case "POST", "chat/completions" if request.json["model"] == "no-such-model":
+            error = {"message": "The model does not exist", "type": "invalid_request_error", "code": "model_not_found"}
+            return Answer(status=404, chunks=[{"error": error}])
         case "POST", "chat/completions":
             return chat_answer(request.json)
         case "POST", "embeddings":

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from command_line import ON_TERMINAL, ROOT, Ran, Terminal
+from command_line import ON_TERMINAL, Ran, Terminal, unset_all
 from loopback import Loopback
 from openai_host import openai_host
 
@@ -27,16 +27,7 @@ async def host() -> AsyncIterator[Loopback]:
 @pytest.fixture
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine on which nothing is configured, and a folder to work in."""
-    for name in list(os.environ):
-        if name.startswith(("ONELLM_", "OPENAI_")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("TERM", "dumb")
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+    return unset_all(monkeypatch, tmp_path)
 
 
 @pytest.fixture

