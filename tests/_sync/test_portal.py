@@ -14,7 +14,7 @@ import threading
 import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVarTuple
 
 import pytest
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 THREADS = 32
+
+Ts = TypeVarTuple("Ts")
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs pthread_kill")
 
@@ -294,6 +296,37 @@ def test_a_call_that_the_closing_loop_never_began_is_refused(own_portal: portal.
     assert not thread.is_alive()
     assert len(raised) == 1
     assert own_portal.run(give(2)) == 2, "the next call starts another loop"
+
+
+def test_a_call_that_arrives_between_the_last_step_of_the_loop_and_its_close_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = portal._Portal()
+    armed = iter([False, True])
+    closing, queued = threading.Event(), threading.Event()
+
+    class LateLoop(asyncio.SelectorEventLoop):
+        def call_soon_threadsafe(
+            self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+        ) -> asyncio.Handle:
+            if not next(armed, False):
+                return super().call_soon_threadsafe(callback, *args, context=context)
+            assert one._serving is not None
+            one._serving.stop()
+            assert closing.wait(10)
+            handle = super().call_soon_threadsafe(callback, *args, context=context)
+            queued.set()
+            return handle
+
+        def close(self) -> None:
+            closing.set()
+            assert queued.wait(10)
+            super().close()
+
+    monkeypatch.setattr(portal, "loop_factory", LateLoop)
+    assert one.run(give(1)) == 1
+    with pytest.raises(RuntimeError, match="has died"):
+        one.run(give(1))
 
 
 def spin_until(happened: Callable[[], bool]) -> None:
