@@ -166,7 +166,7 @@ def _parse_fields(error: dict[str, Any]) -> ErrorInfo:
         or (_str(metadata.get("error_type")) if isinstance(metadata, dict) else None)
         or (_reason(details) if isinstance(details, list) else None),
         param=_str(error.get("param")),
-        status=_status(error.get("code")) or _status(error.get("status")),
+        status=_status(error.get("code")) or _status(error.get("status")) or _status(error.get("status_code")),
         retry_after=_retry_info(details) if isinstance(details, list) else None,
     )
 

@@ -35,8 +35,10 @@ I = ErrorInfo  # noqa: E741 - a table reads better so
 SHAPES: dict[str, tuple[int, bytes, ErrorInfo, type[APIStatusError]]] = {
     "1 real, OpenAI": (
         400,
-        b'{"error": {"message": "Unsupported value: \'minimal\'", "type": "invalid_request_error",'
-        b' "param": "reasoning.effort", "code": "unsupported_value"}}',
+        (
+            b'{"error": {"message": "Unsupported value: \'minimal\'", "type": "invalid_request_error",'
+            b' "param": "reasoning.effort", "code": "unsupported_value"}}'
+        ),
         I(
             message="Unsupported value: 'minimal'",
             code="unsupported_value",
@@ -114,15 +116,19 @@ SHAPES: dict[str, tuple[int, bytes, ErrorInfo, type[APIStatusError]]] = {
     ),
     "3 real, in an array": (
         400,
-        b'[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":'
-        b'[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}]',
+        (
+            b'[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":'
+            b'[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}]'
+        ),
         I(message="API key not valid.", code="INVALID_ARGUMENT", type="API_KEY_INVALID", status=400),
         AuthenticationError,
     ),
     "3 with a RetryInfo": (
         429,
-        b'[{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED","details":[{"@type":"x"},'
-        b'{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"58s"}]}}]',
+        (
+            b'[{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED","details":[{"@type":"x"},'
+            b'{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"58s"}]}}]'
+        ),
         I(message="quota", code="RESOURCE_EXHAUSTED", status=429, retry_after=58.0),
         RateLimitError,
     ),
@@ -134,9 +140,11 @@ SHAPES: dict[str, tuple[int, bytes, ErrorInfo, type[APIStatusError]]] = {
     ),
     "4 flat, a report for a message": (
         422,
-        b'{"object":"error","message":{"detail":[{"type":"missing","loc":["body","model"],"msg":"Field required"}]},'
-        b'"type":"invalid_request_error","code":null}',
-        I(message="body.model: Field required", type="invalid_request_error"),
+        (
+            b'{"object":"error","message":{"detail":[{"type":"missing","loc":["body","model"],"msg":"Field missing"}]},'
+            b'"type":"invalid_request_error","code":null}'
+        ),
+        I(message="body.model: Field missing", type="invalid_request_error"),
         UnprocessableEntityError,
     ),
     "5 real, flat": (
@@ -280,9 +288,27 @@ json_values = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 [
-                    "error", "errors", "message", "detail", "details", "code", "type", "param", "status", "title",
-                    "status_code", "error_type", "base_resp", "status_msg", "metadata", "retryDelay", "loc", "msg",
-                    "object", "success", "reason",
+                    "error",
+                    "errors",
+                    "message",
+                    "detail",
+                    "details",
+                    "code",
+                    "type",
+                    "param",
+                    "status",
+                    "title",
+                    "status_code",
+                    "error_type",
+                    "base_resp",
+                    "status_msg",
+                    "metadata",
+                    "retryDelay",
+                    "loc",
+                    "msg",
+                    "object",
+                    "success",
+                    "reason",
                 ]
             ),
             inner,
@@ -290,7 +316,7 @@ json_values = st.recursive(
         )
     ),
     max_leaves=12,
-)  # fmt: skip
+)
 headers = st.dictionaries(
     st.sampled_from(["retry-after", "retry-after-ms", "x-request-id", "x-should-retry"]), st.text()
 )

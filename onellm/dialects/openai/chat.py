@@ -11,8 +11,15 @@ from msgspec import Raw, Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
+from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.tool_calls import ToolCallAssembler
-from onellm.errors import APIStatusError, OneLLMError, ResponseDecodeError, StreamInterruptedError
+from onellm.errors import (
+    APIStatusError,
+    InvalidRequestError,
+    OneLLMError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
 from onellm.transport.sse import EventTooLargeError, SseDecoder
 from onellm.types.chat import (
     ChatCompletion,
@@ -66,16 +73,25 @@ _OUTPUT_ONLY = frozenset(
     }
 )
 
-_encode = msgspec.json.Encoder().encode
 _decode_chunk = msgspec.json.Decoder(ChatCompletionChunk, strict=False).decode
 _decode_completion = msgspec.json.Decoder(ChatCompletion, strict=False).decode
 
 
+# Which flag of a dialect stands for which arguments, and which for which content parts.
+_FLAGGED_PARAMS = {
+    "tools": ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
+    "reasoning": ("reasoning_effort",),
+}
+_FLAGGED_PARTS = {"vision": "image_url", "audio_input": "input_audio"}
+
+
 class _MaybeError(Struct):
-    error: Raw | None = None
+    error: Raw = Raw(b"null")
 
 
-_decode_maybe_error = msgspec.json.Decoder(_MaybeError).decode
+_decode_maybe_error: Callable[[bytes], _MaybeError | list[_MaybeError]]
+_decode_maybe_error = msgspec.json.Decoder(_MaybeError | list[_MaybeError]).decode
+_NO_ERROR = frozenset({b"null", b"false", b'""', b"{}", b"[]", b"0"})
 
 
 class OpenAIChat(Struct, frozen=True, kw_only=True):
@@ -112,13 +128,16 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
                 body["stream_options"] = {"include_usage": True}
         if request.extra_body:
             body.update(request.extra_body)
-        return HttpRequest(path=self.path, body=_encode(body))
+        return HttpRequest(path=self.path, body=encode_json(body))
 
     def encode_messages(self, request: ChatRequest) -> list[dict[str, Any]]:
         """The history as the host takes it."""
+        messages = request.messages
+        if not (self.vision and self.audio_input):
+            messages = self._without_parts(request)
         return [
             self._encode_assistant(message, request) if message["role"] == "assistant" else message
-            for message in request.messages
+            for message in messages
         ]
 
     def encode_params(self, request: ChatRequest) -> dict[str, Any]:
@@ -126,6 +145,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         params = request.params
         other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
         if self.max_tokens_field and (given := other[self.max_tokens_field]) in params:
+            if self.max_tokens_field in params:
+                raise InvalidRequestError("give max_completion_tokens or max_tokens, not both", param=given)
             params = {self.max_tokens_field if key == given else key: value for key, value in params.items()}
             request.adjustments.append(f"sent {given} as {self.max_tokens_field}")
         wanted: str = params.get("response_format", {}).get("type", "text")
@@ -134,29 +155,57 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
                 f'response_format {{"type": "{wanted}"}}', f"it takes {', '.join(sorted(self.response_formats))}"
             )
             params = {key: value for key, value in params.items() if key != "response_format"}
+        for flag, names in _FLAGGED_PARAMS.items():
+            if not getattr(self, flag):
+                for name in [name for name in names if name in params]:
+                    request.unsupported(name, f"it has no {flag}")
+                    params = {key: value for key, value in params.items() if key != name}
         return params
+
+    def _without_parts(self, request: ChatRequest) -> list[dict[str, Any]]:
+        """The messages without the parts that the host is known not to take."""
+        refused = {part for flag, part in _FLAGGED_PARTS.items() if not getattr(self, flag)}
+        messages: list[dict[str, Any]] = []
+        for place, message in enumerate(request.messages):
+            content: Any = message.get("content")
+            if isinstance(content, list):
+                parts: list[dict[str, Any]] = msgspec.to_builtins(content)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - validated
+                for number, part in enumerate(parts):
+                    if part["type"] in refused:
+                        request.unsupported(f"messages[{place}].content[{number}]", f"it takes no {part['type']}")
+                message = {**message, "content": [part for part in parts if part["type"] not in refused]}  # noqa: PLW2901
+            messages.append(message)
+        return messages
 
     def _encode_assistant(self, message: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
         """A message from an answer as a message in a history: nothing empty, nothing only said outwards."""
         sent = {key: value for key, value in message.items() if value is not None and key not in _OUTPUT_ONLY}
         sent.setdefault("content", None)
         kept = message.get("provider_data")
-        if kept is not None and kept["provider"] == request.provider:
+        foreign = kept is not None and kept["provider"] != request.provider
+        if not sent.get("tool_calls", True):
+            del sent["tool_calls"]  # [] is refused where there must be one
+        elif "tool_calls" in sent:
+            sent["tool_calls"] = [_encode_call(call, foreign=foreign) for call in sent["tool_calls"]]
+        if kept is not None and not foreign:
             sent.update(kept["data"])
         if isinstance(audio := sent.get("audio"), dict):
             sent["audio"] = {"id": audio["id"]}  # pyright: ignore[reportUnknownArgumentType] - validated: has an id
         return sent
 
     def decode_response(self, body: bytes, request: ChatRequest) -> ChatCompletion:
-        if b'"error"' in body:
-            _raise_error_inside_200(self, body)
+        if b'"error"' in body and _error_in(body):
+            raise self.decode_error(200, {}, body, now=0.0)
         try:
             reply = _decode_completion(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except DECODE_ERRORS:
             value = self.repair_response(lenient.decode_json(body, "a chat completion"))
             reply = lenient.convert(value, ChatCompletion, "a chat completion")
-        if not reply.choices and b'"choices"' not in body:
-            raise ResponseDecodeError("not a chat completion: it has no choices", body=body)
+        if not reply.choices:
+            if errors.is_error(lenient.decode_json(body, "a chat completion")):
+                raise self.decode_error(200, {}, body, now=0.0)
+            if b'"choices"' not in body:
+                raise ResponseDecodeError("not a chat completion: it has no choices", body=body)
         reply.raw = body
         for choice in reply.choices:
             self.normalise(choice, choice.message)
@@ -186,14 +235,15 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             choice.finish_reason_raw = raw or None
             if raw:
                 choice.finish_reason = self.finish.get(raw) or FINISH.get(raw, "other")
-            else:  # "" is said where tool calls end the turn, and where nothing has ended
-                choice.finish_reason = "tool_calls" if message.tool_calls else None
+            else:  # "" is said where tool calls end the turn, and in a stream where nothing has ended
+                ended = isinstance(choice, Choice) and message.tool_calls
+                choice.finish_reason = "tool_calls" if ended else None
         if message.reasoning_content is not None and message.reasoning is None:
             message.reasoning = message.reasoning_content
 
     def _keep_for_replay(self, message: ChatCompletionMessage, request: ChatRequest) -> None:
         kept = {name: value for name in self.replay if (value := getattr(message, name)) is not None}
-        if kept:
+        if kept or any(call.extra_content for call in message.tool_calls or ()):
             message.provider_data = ProviderData(provider=request.provider, data=kept)
 
 
@@ -206,7 +256,7 @@ class ChatStreamReducer:
         self._dialect = dialect
         self._request = request
         self._decoder = decoder
-        self._first: ChatCompletionChunk | None = None
+        self._head: ChatCompletion | None = None  # what is said of the whole, each field when it first comes
         self._usage: CompletionUsage | None = None
         self._service_tier: str | None = None
         self._choices: dict[int, _Choice] = {}
@@ -216,6 +266,8 @@ class ChatStreamReducer:
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []
         assert self._decoder is not None, "feed_chunk is for streams without SSE"  # noqa: S101
+        if self.finished or self.error is not None:
+            return chunks
         try:
             for event in self._decoder.feed(data):
                 if event.data.startswith(b"[DONE]"):
@@ -223,6 +275,8 @@ class ChatStreamReducer:
                     break
                 if event.event == "error":
                     raise self._refusal(event.data)
+                if not event.data or (event.event and not event.data.startswith(b"{")):
+                    continue  # a ping, whatever its name
                 self.feed_chunk(event.data, chunks.append)
         except EventTooLargeError as exc:
             self.error = ResponseDecodeError(str(exc))
@@ -237,16 +291,12 @@ class ChatStreamReducer:
             APIStatusError: the chunk is an error.
             ResponseDecodeError: it is no chunk.
         """
-        if b'"error"' in data and _error_in(data) is not None:
-            raise self._refusal(data)
-        try:
-            chunk = _decode_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            value = self._dialect.repair_chunk(lenient.decode_json(data, "a chat completion chunk"))
-            chunk = lenient.convert(value, ChatCompletionChunk, "a chat completion chunk")
-        chunk.raw = data
-        if self._first is None:
-            self._first = chunk
+        chunk = self._decode(data)
+        head = self._head
+        if head is None or not (head.id and head.model and head.created):
+            head = self._begin(chunk)
+        if chunk.system_fingerprint is not None:
+            head.system_fingerprint = head.system_fingerprint or chunk.system_fingerprint
         if chunk.usage is not None:
             self._usage = chunk.usage
         if chunk.service_tier is not None:
@@ -268,26 +318,38 @@ class ChatStreamReducer:
         if self.error is not None:
             raise self.error
         ended = bool(self._choices) and all(state.finish is not None for state in self._choices.values())
-        if self._first is None or not (self.finished or ended):
+        if self._head is None or not (self.finished or ended):
             raise StreamInterruptedError(
                 "the stream ended before its last event; what came until then may be cut short",
                 provider=self._request.provider,
                 model=self._request.model,
             )
-        first = self._first
-        reply = ChatCompletion(
-            id=first.id,
-            created=first.created,
-            model=first.model,
-            choices=[self._whole(index, state) for index, state in sorted(self._choices.items())],
-            usage=self._usage,
-            service_tier=self._service_tier,
-            system_fingerprint=first.system_fingerprint,
-        )
-        reply.provider = first.provider
-        reply.request_id = first.request_id
-        reply.adjustments = first.adjustments
+        reply = self._head
+        reply.choices = [self._whole(index, state) for index, state in sorted(self._choices.items())]
+        reply.usage = self._usage
+        reply.service_tier = self._service_tier
         return reply
+
+    def _begin(self, chunk: ChatCompletionChunk) -> ChatCompletion:
+        """Take over what is said of the whole; some hosts send a first chunk in which it is still empty."""
+        head = self._head = self._head or ChatCompletion()
+        head.id = head.id or chunk.id
+        head.model = head.model or chunk.model
+        head.created = head.created or chunk.created
+        return head
+
+    def _decode(self, data: bytes) -> ChatCompletionChunk:
+        if b'"error"' in data and _error_in(data):
+            raise self._refusal(data)
+        try:
+            chunk = _decode_chunk(data)
+        except DECODE_ERRORS:
+            value = self._dialect.repair_chunk(lenient.decode_json(data, "a chat completion chunk"))
+            chunk = lenient.convert(value, ChatCompletionChunk, "a chat completion chunk")
+        if not chunk.choices and errors.is_error(lenient.decode_json(data, "a chat completion chunk")):
+            raise self._refusal(data)
+        chunk.raw = data
+        return chunk
 
     def _refusal(self, data: bytes) -> APIStatusError:
         return errors.decode_error(200, {}, data, now=0.0, codes=self._dialect.codes)
@@ -306,6 +368,7 @@ class _Choice:
         "audio",
         "audio_data",
         "audio_transcript",
+        "blank_finish",
         "content",
         "details",
         "finish",
@@ -337,10 +400,12 @@ class _Choice:
         self.logprobs: ChoiceLogprobs | None = None
         self.finish: FinishReason | None = None
         self.finish_raw: str | None = None
+        self.blank_finish = False
 
     def add(self, choice: ChunkChoice, dialect: OpenAIChat) -> None:
         delta = choice.delta
         if choice.finish_reason is not None or delta.reasoning_content is not None:
+            self.blank_finish = choice.finish_reason is not None and not choice.finish_reason
             dialect.normalise(choice, delta)
             if choice.finish_reason is not None:
                 self.finish, self.finish_raw = choice.finish_reason, choice.finish_reason_raw
@@ -392,6 +457,8 @@ class _Choice:
 
     def whole(self, index: int) -> Choice:
         called = self.function_name is not None
+        if self.finish is None and self.blank_finish and self.tools is not None:
+            self.finish = "tool_calls"
         if self.audio is not None:
             self.audio.data = "".join(self.audio_data)
             self.audio.transcript = "".join(self.audio_transcript)
@@ -418,14 +485,22 @@ class _Choice:
         )
 
 
-def _error_in(data: bytes) -> Raw | None:
-    """The value of a top-level `error` that is not null."""
+def _encode_call(call: dict[str, Any], *, foreign: bool) -> dict[str, Any]:
+    """A tool call of the history: nothing empty, and no signature of another provider's."""
+    other = "function" if call["type"] == "custom" else "custom"
+    return {
+        key: value
+        for key, value in call.items()
+        if value is not None and key != other and not (foreign and key == "extra_content")
+    }
+
+
+def _error_in(data: bytes) -> bool:
+    """Whether there is a top-level `error` that says something."""
     try:
-        return _decode_maybe_error(data).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _raise_error_inside_200(dialect: OpenAIChat, body: bytes) -> None:
-    if _error_in(body) is not None:
-        raise dialect.decode_error(200, {}, body, now=0.0)
+        found = _decode_maybe_error(data)
+    except DECODE_ERRORS:
+        return False
+    if isinstance(found, list):
+        return any(bytes(item.error) not in _NO_ERROR for item in found[:1])
+    return bytes(found.error) not in _NO_ERROR
