@@ -18,8 +18,10 @@ PRINTS = {
     "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n   (0\.9|1\.0).*all in", 0),
     "embeddings": (r"3 vectors of 5 numbers, 3 tokens\n\d\.\d+  The cat sits outside / A kitten", 1),
     "errors": (
-        r"You said: Hello\nYou said: \nfix the call: no provider 'opnai': did you mean openai.*\n"
-         r"refused with 404, model_not_found, request None: The model does not exist\nInvalidRequestError messages",
+        (
+            r"You said: Hello\nYou said: \nfix the call: no provider 'opnai': did you mean openai.*\n"
+            r"refused with 404, model_not_found, request None: The model does not exist\nInvalidRequestError messages"
+        ),
         3,
     ),
     "local_model": (r".+\n2 vectors of 576 numbers\n", 0),

@@ -187,7 +187,8 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         settings = call.settings
         url = f"{settings.base_url}/{http.path}"
         if http.query or call.query:
-            url = f"{url}?{urlencode({**http.query, **(call.query or {})}, doseq=True)}"
+            query = {name: _query_value(value) for name, value in {**http.query, **(call.query or {})}.items()}
+            url = f"{url}?{urlencode(query, doseq=True)}"
         headers = {"User-Agent": _USER_AGENT, **self.headers, **settings.headers}
         if http.body is not None:
             headers["Content-Type"] = "application/json"
@@ -199,6 +200,11 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             if value is not None:
                 headers[name] = value
         return url, headers
+
+
+def _query_value(value: object) -> object:
+    """JSON's words for the bools; everything else as Python writes it."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 class _HttpChunkStream:

@@ -66,6 +66,11 @@ class Core:
             self._transport = HttpTransport(self._http, self._http_session)
         return self._transport
 
+    def register(self, provider: Provider) -> None:
+        """Add a provider to this client; one that was used under its name before is forgotten."""
+        self.registry.register(provider)
+        self._bound.pop(provider.name, None)
+
     def split(self, model: object) -> tuple[str, str]:
         """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
 

@@ -64,6 +64,8 @@ def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
     """
     if isinstance(given, str | bytes | Mapping | Struct):
         raise InvalidRequestError(f"messages must be a list of messages, not {_kind(given)}", param="messages")
+    if not isinstance(given, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        raise InvalidRequestError(f"messages must be a list of messages, not {_kind(given)}", param="messages")
     plain = [_plain(message, place) for place, message in enumerate(given)]
     if not plain:
         raise InvalidRequestError("messages is empty: give at least one message", param="messages")
@@ -75,9 +77,9 @@ def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
 
 
 def _plain(message: Any, place: int) -> dict[str, Any]:
-    """One message as a dict; iterables in it become lists."""
+    """One message as a dict; iterables in it become lists, Structs dicts."""
     if isinstance(message, ChatCompletionMessage):
-        plain = _from_answer(message)
+        plain = message.to_dict()
     elif isinstance(message, Struct):
         plain = {key: value for key, value in msgspec.to_builtins(message).items() if value is not None}
     elif isinstance(message, Mapping):
@@ -86,18 +88,19 @@ def _plain(message: Any, place: int) -> dict[str, Any]:
         raise InvalidRequestError(
             f"messages[{place}] must be a dict or a message, not {_kind(message)}", param="messages"
         )
-    content = plain.get("content")
-    if content is not None and not isinstance(content, str | list):
-        plain = {**plain, "content": list(content)}
+    for name in ("content", "tool_calls"):
+        items = plain.get(name)
+        if items is None or isinstance(items, str):
+            continue
+        if isinstance(items, bytes | Mapping | Struct) or not isinstance(items, Iterable):
+            raise InvalidRequestError(f"messages[{place}].{name} must be a list, not {_kind(items)}", param="messages")
+        if not isinstance(items, list) or any(isinstance(item, Struct) for item in items):
+            plain = {**plain, name: [_builtin(item) for item in items]}
     return plain
 
 
-def _from_answer(message: ChatCompletionMessage) -> dict[str, Any]:
-    plain = message.to_dict()
-    for call in plain.get("tool_calls") or ():
-        if call["type"] == "custom":
-            del call["function"]
-    return plain
+def _builtin(item: Any) -> Any:
+    return msgspec.to_builtins(item) if isinstance(item, Struct) else item
 
 
 def _explain(plain: list[dict[str, Any]], exc: msgspec.ValidationError) -> None:
@@ -119,7 +122,10 @@ def _explain(plain: list[dict[str, Any]], exc: msgspec.ValidationError) -> None:
                 f"messages{found['path']} is {tag['tag']!r}; did you mean {near[0]!r}?", param="messages"
             ) from None
         message = doubtful[int(place[1])]
-        message["content"] = [part for index, part in enumerate(message["content"]) if index != int(place[2])]
+        message["content"] = [
+            {"type": "text", "text": ""} if index == int(place[2]) else part
+            for index, part in enumerate(message["content"])
+        ]
         try:
             msgspec.convert(doubtful, list[Message])
         except msgspec.ValidationError as another:

@@ -189,12 +189,18 @@ class UserMessage(_Message, tag="user"):
     content: str | list[Part]
 
 
+class AudioReference(TypedDict):
+    """Spoken output of an earlier turn."""
+
+    id: str
+
+
 class AssistantMessage(_Message, tag="assistant"):
     content: str | list[Part] | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
     function_call: FunctionParam | None = None
-    audio: dict[str, Any] | None = None
+    audio: AudioReference | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
     reasoning_details: list[dict[str, Any]] | None = None

@@ -86,8 +86,6 @@ def _message(message: dict[str, Any]) -> None:
         message["content"] = "".join(_text(part) for part in content if not _is_thinking(part)) or None
         if thinking := "".join(_text(part) for part in content if _is_thinking(part)):
             message["reasoning"] = thinking
-    elif isinstance(content, dict):
-        message["content"] = msgspec.json.encode(content).decode()
     match message.get("tool_calls"):
         case [*calls]:
             for call in calls:
