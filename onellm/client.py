@@ -64,7 +64,11 @@ class AsyncOneLLM:
             max_retries=max_retries,
             on_unsupported=on_unsupported,
         )
-        settings = {name: dict(values) for name, values in (providers or {}).items()}
+        settings: dict[str, dict[str, Any]] = {}
+        for name, values in (providers or {}).items():
+            if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+                raise ConfigurationError(f"providers[{name!r}] must be a dict of settings", provider=name)
+            settings[name] = dict(values)
         own = settings.setdefault(config.default_provider, {})
         given = {"api_key": api_key, "base_url": base_url}
         own.update({name: value for name, value in given.items() if value is not None})
@@ -91,7 +95,7 @@ class AsyncOneLLM:
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""
-        self._core.registry.register(provider)
+        self._core.register(provider)
 
     async def aclose(self) -> None:
         """Close the connections. Calls after this raise `ClientClosedError`."""

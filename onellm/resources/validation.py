@@ -52,7 +52,9 @@ def params(given: Mapping[str, Any], known: Any, call: str) -> dict[str, Any]:
 def text(value: object, name: str) -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value:
-        raise InvalidRequestError(f"{name} must be a text that is not empty, not {_kind(value)}", param=name)
+        raise InvalidRequestError(
+            f"{name} must be a text that is not empty, not {_kind(value)}", param=name.partition("[")[0]
+        )
     return value
 
 
