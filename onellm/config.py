@@ -268,8 +268,8 @@ def resolve_provider(
     said = _provider_config(name, given)
     in_file = (file.content.providers.get(name) if file is not None else None) or ProviderConfig()
     origin = str(file.path) if file is not None else ""
-    if in_file.key_env:
-        key_env = (in_file.key_env,)
+    if own_variable := said.key_env or in_file.key_env:
+        key_env = (own_variable,)
 
     url, url_source = _first(
         (said.base_url, "argument"),
