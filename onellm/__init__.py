@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from onellm._sync.client import OneLLM
+    from onellm._sync.streams import ChatCompletionStream
     from onellm.client import AsyncOneLLM
     from onellm.errors import (
         APIConnectionError,
@@ -51,6 +53,8 @@ __version__ = "0.1.0"
 
 # Where each public name lives. A test holds this table against the imports above and against __all__.
 _HOMES = {
+    "_sync.client": ("OneLLM",),
+    "_sync.streams": ("ChatCompletionStream",),
     "client": ("AsyncOneLLM",),
     "errors": (
         "APIConnectionError",
@@ -100,6 +104,7 @@ __all__ = [
     "AsyncOneLLM",
     "AuthenticationError",
     "BadRequestError",
+    "ChatCompletionStream",
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -111,6 +116,7 @@ __all__ = [
     "MissingDependencyError",
     "MissingKeyError",
     "NotFoundError",
+    "OneLLM",
     "OneLLMError",
     "OverloadedError",
     "PermissionDeniedError",

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class AsyncOneLLM:
     """One client for every provider; models are named "provider/model".
 
-    Cheap to make and meant to be kept: it holds the connections. It works in any number of event loops, one after
-    another or at once in threads, and in the child of a fork. Close it with `async with` or `aclose`.
+    Cheap to make and meant to be kept: it holds the connections. It works in any number of threads and event
+    loops, one after another or at once, and in the child of a fork. Close it with `async with` or `aclose`.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ class AsyncChatCompletionStream:
         self.close_now()
 
     def close_now(self) -> None:
-        """`aclose` for where nothing can be awaited; safe from any thread."""
+        """Close it without waiting for anything; safe from any thread."""
         self._closed = True
         self._buffer = iter(())
         self._source.close()

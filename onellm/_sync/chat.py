@@ -1,0 +1,83 @@
+# GENERATED from onellm/resources/chat.py by onellm._sync.generate. Do not edit: run make sync.
+
+"""`chat.completions`. https://platform.openai.com/docs/api-reference/chat"""
+
+from collections.abc import Iterable
+from typing import Literal, overload
+
+from typing_extensions import Unpack
+
+from onellm._sync.portal import run
+from onellm._sync.streams import ChatCompletionStream
+from onellm.resources.chat import AsyncChat, AsyncChatCompletions
+from onellm.resources.streams import AsyncChatCompletionStream
+from onellm.types.chat import ChatCompletion
+from onellm.types.chat_params import ChatParams, MessageParam
+
+
+class ChatCompletions:
+    """Answers to a conversation."""
+
+    def __init__(self, held: AsyncChatCompletions) -> None:
+        self._async = held
+
+    @overload
+    def create(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: Literal[False] | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion: ...
+
+    @overload
+    def create(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: Literal[True],
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletionStream: ...
+
+    @overload
+    def create(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion | ChatCompletionStream: ...
+
+    def create(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion | ChatCompletionStream:
+        """Answer a conversation, whole or with `stream=True` as it is written.
+
+        model is "provider/model"; messages are dicts, message Structs, or messages that came out of an answer. The
+        other arguments are those of OpenAI's Chat Completions, see `ChatParams`; None is the same as leaving out.
+
+        Raises:
+            UsageError: the call is wrong; nothing was sent.
+            APIConnectionError: no whole answer arrived.
+            APIStatusError: the provider refused.
+        """
+        reply = run(self._async.create(model=model, messages=messages, stream=stream, **params))
+        if isinstance(reply, AsyncChatCompletionStream):
+            return ChatCompletionStream(reply)
+        return reply
+
+
+class Chat:
+    """The chat namespace."""
+
+    def __init__(self, held: AsyncChat) -> None:
+        self._async = held
+        self.completions = ChatCompletions(held.completions)

@@ -1,0 +1,91 @@
+# GENERATED from onellm/client.py by onellm._sync.generate. Do not edit: run make sync.
+
+"""The client: settings, providers and connections, wired together."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from onellm._sync.chat import Chat
+from onellm._sync.embeddings import Embeddings
+from onellm._sync.models import Models
+from onellm._sync.portal import run
+from onellm.client import AsyncOneLLM
+from onellm.policy.retry import RetryPolicy
+from onellm.providers.protocols import Provider
+from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
+
+
+class OneLLM:
+    """One client for every provider; models are named "provider/model".
+
+    Cheap to make and meant to be kept: it holds the connections. It works in any number of threads and event
+    loops, one after another or at once, and in the child of a fork. Close it with `with` or `close`.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | TokenSource | None = None,
+        base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        default_provider: str | None = None,
+        providers: Mapping[str, Mapping[str, Any]] | None = None,
+        on_unsupported: OnUnsupported | None = None,
+        http: HttpOptions | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Take settings; what is not given comes from the environment, then from `onellm.toml`.
+
+        api_key, base_url, organization, project, default_headers:  the default provider's, as `openai`'s client has
+            them; api_key may be a function, sync or async, that gives a token before each request
+        timeout:          seconds for a whole call, or `Timeouts`
+        max_retries:      how often a failed request is sent again; `retry` says more
+        default_provider: whose models are named without "provider/"
+        providers:        settings of the others: {"groq": {"api_key": …, "base_url": …, "headers": …, "options": …}}
+        on_unsupported:   "raise", "warn" or "drop": what happens to an argument that a provider cannot express
+        http:             proxies, TLS, sizes
+
+        Raises:
+            ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
+        """
+        self._async = AsyncOneLLM(
+            api_key=api_key,
+            base_url=base_url,
+            organization=organization,
+            project=project,
+            timeout=timeout,
+            max_retries=max_retries,
+            default_headers=default_headers,
+            default_provider=default_provider,
+            providers=providers,
+            on_unsupported=on_unsupported,
+            http=http,
+            retry=retry,
+        )
+        self.chat = Chat(self._async.chat)
+        self.embeddings = Embeddings(self._async.embeddings)
+        self.models = Models(self._async.models)
+
+    def register(self, provider: Provider) -> None:
+        """Add a provider to this client alone; `onellm.register_provider` adds one for all."""
+        self._async.register(provider)
+
+    def close(self) -> None:
+        """Close the connections. Calls after this raise `ClientClosedError`."""
+        run(self._async.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        run(self._async.__aexit__(exc_type, exc, traceback))
+
+    def __repr__(self) -> str:
+        return repr(self._async).removeprefix("Async")

@@ -1,0 +1,402 @@
+"""One async class becomes one blocking class."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from onellm._sync.generate.layout import TAB, call, header, one_line
+from onellm._sync.generate.source import (
+    Function,
+    GenerationError,
+    Import,
+    Member,
+    Source,
+    Types,
+    head,
+    is_docstring,
+    is_public,
+    names_in,
+    parameters,
+    quoted_names_in,
+    stands_apart,
+    type_variables,
+    union,
+    unquoted,
+)
+from onellm._sync.generate.translate import translated
+
+# Arguments of constructors that have no place in a twin.
+OMITTED = {
+    "http_session": "an aiohttp session works in the loop it was made in, and callers make nothing in the loop thread",
+}
+
+RENAMED = {
+    "aclose": "close",
+    "__aenter__": "__enter__",
+    "__aexit__": "__exit__",
+    "__aiter__": "__iter__",
+    "__anext__": "__next__",
+}
+PLAIN = {"AsyncIterator": "Iterator", "AsyncIterable": "Iterable", "StopAsyncIteration": "StopIteration"}
+HELPERS = {"run": "onellm._sync.portal", "each": "onellm._sync.iteration"}
+
+_BODY = TAB * 2
+_DECORATORS = {"overload", "property", "cached_property"}
+
+
+@dataclass
+class Index:
+    """All sources, and the async classes in them.
+
+    clients:  the source whose classes callers make; those of the others, a client makes
+    homes:    where each public async class stands
+    twins:    what stands for it
+    """
+
+    sources: list[Source]
+    clients: Source
+    homes: dict[str, Source] = field(default_factory=dict[str, Source])
+    twins: dict[str, Import] = field(default_factory=dict[str, Import])
+
+    def plain(self, name: str) -> str:
+        """A name as it is in blocking code."""
+        twin = self.twins.get(name)
+        return (twin.name if twin else None) or RENAMED.get(name) or PLAIN.get(name) or name
+
+    def words(self, text: str) -> str:
+        """A docstring, less what only async callers write."""
+        text = re.sub(r"\basync (?=(?:with|for)\b)|\bawait (?=\w)", "", text)
+        return re.sub(r"\b(?:aclose|Async\w+)\b", lambda found: self.plain(found[0]), text)
+
+    def find_class(self, source: Source, name: str) -> tuple[Source, ast.ClassDef] | None:
+        """The class of that name in a source, if it is one of these sources'."""
+        if name in source.classes:
+            return source, source.classes[name]
+        origin = source.imports.get(name)
+        for other in self.sources:
+            if origin and other.module == origin.module and origin.name in other.classes:
+                return other, other.classes[origin.name]
+        return None
+
+
+class Twin:
+    """The blocking class of one async class: `text`, and the `imports` it needs."""
+
+    def __init__(self, index: Index, name: str) -> None:
+        self._index = index
+        self._async = name
+        self._source = index.homes[name]
+        self._node = self._source.classes[name]
+        self._name = index.plain(name)
+        self._members = self._collect(self._source, self._node, {})
+        self.imports: dict[str, Import] = {}
+        if self._node.decorator_list:
+            raise self._source.error(self._node, "a decorated class has no blocking form")
+        if self._name in self._source.imports or self._name in self._source.own:
+            raise self._source.error(self._node, f"the module has another {self._name}")
+        self.text = self._text()
+
+    def _text(self) -> str:
+        generic = [ast.unparse(base) for base in self._node.bases if head(base) == "Generic"]
+        first = f"class {self._name}{f'({generic[0]})' if generic else ''}:"
+        parts = [first + self._docstring(self._source, self._node, TAB), *self._constructor(), *self._attributes()]
+        for name, member in self._members.items():
+            if is_public(name):
+                parts += self._method(name, member)
+        if generic:
+            self._use(self._source, f"{TAB}{generic[0]}")
+        return "\n\n".join(parts)
+
+    # --- what the async class has ---
+
+    def _collect(self, source: Source, node: ast.ClassDef, bound: dict[str, ast.expr]) -> dict[str, Member]:
+        """Its methods and those of its bases, by name."""
+        members: dict[str, Member] = {}
+        for base in reversed(node.bases):
+            if (found := self._index.find_class(source, head(base))) is not None:
+                given = base.slice if isinstance(base, ast.Subscript) else None
+                values = given.elts if isinstance(given, ast.Tuple) else [given] if given else []
+                filled = [Types(bound).of(value) for value in values]
+                members |= self._collect(*found, dict(zip(type_variables(found[1]), filled, strict=True)))
+        own: defaultdict[str, list[Function]] = defaultdict(list)
+        for statement in node.body:
+            if isinstance(statement, Function):
+                own[statement.name].append(statement)
+        return members | {name: Member(source, definitions, bound) for name, definitions in own.items()}
+
+    def _assigned(self) -> Iterator[tuple[str, ast.Assign | ast.AnnAssign]]:
+        """The public attributes that its constructor sets."""
+        if "__init__" in self._members:
+            for node in ast.walk(self._members["__init__"].last):
+                if isinstance(node, ast.Assign | ast.AnnAssign):
+                    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                        if isinstance(target, ast.Attribute) and is_public(target.attr):
+                            yield target.attr, node
+
+    def _namespaces(self) -> dict[str, str]:
+        """The attributes that are async objects, each with its class."""
+        found: dict[str, str] = {}
+        for name, node in self._assigned():
+            if isinstance(node.value, ast.Call) and (kind := ast.unparse(node.value.func)) in self._index.homes:
+                found[name] = kind
+        return found
+
+    def _gives_itself(self) -> bool:
+        """Whether a method gives another object of this class."""
+        given = [
+            name
+            for method, member in self._members.items()
+            if is_public(method) and method not in {"__aenter__", "__aiter__"}
+            for name in names_in(member.last.returns)
+        ]
+        return self._async in given or "Self" in given
+
+    # --- what the twin has ---
+
+    def _constructor(self) -> Iterator[str]:
+        variables = ", ".join(type_variables(self._node))
+        held = f"held: {self._async}[{variables}]" if variables else f"held: {self._async}"
+        filled = [f"self.{name} = {self._index.plain(kind)}({{}}.{name})" for name, kind in self._namespaces().items()]
+        from_held = ["self._async = held", *(line.format("held") for line in filled)]
+        member = self._members.get("__init__")
+        if self._source is not self._index.clients or member is None:
+            yield self._used(f"{TAB}def __init__(self, {held}) -> None:\n{_indented(from_held)}")
+            return
+        start = self._header("__init__", member, member.last) + self._docstring(member.source, member.last, _BODY)
+        arguments = [one.passed_on for one in parameters(member.last) if one.kind != "mark" and one.name not in OMITTED]
+        if not self._gives_itself():
+            made = call("self._async = ", [self._async], arguments)
+            rest = [_BODY + line.format("self._async") for line in filled]
+            yield self._used("\n".join([start, *made, *rest]), member.source)
+            return
+        yield self._used("\n".join([start, *call("", ["self._hold", self._async], arguments)]), member.source)
+        yield self._used(f"{TAB}def _hold(self, {held}) -> None:\n{_indented(from_held)}")
+        around = ["twin = cls.__new__(cls)", "twin._hold(held)", "return twin"]
+        self._import("Self", Import("typing", "Self"))
+        yield self._used(f"{TAB}@classmethod\n{TAB}def _around(cls, {held}) -> Self:\n{_indented(around)}")
+
+    def _attributes(self) -> Iterator[str]:
+        """Public attributes that are no namespaces, as properties."""
+        namespaces = self._namespaces()
+        declared = [
+            (node.target.id, node)
+            for node in self._node.body
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and is_public(node.target.id)
+        ]
+        for name, node in [*declared, *self._assigned()]:
+            if name in namespaces:
+                continue
+            if not isinstance(node, ast.AnnAssign):
+                raise self._source.error(node, f"a public attribute needs a type: self.{name}: … = …")
+            kind = self._type(node.annotation, self._source, {})
+            answer = _indented(self._given_on(node.annotation, f"self._async.{name}", self._source))
+            yield self._used(f"{TAB}@property\n{TAB}def {name}(self) -> {kind}:\n{answer}")
+
+    def _method(self, name: str, member: Member) -> Iterator[str]:
+        new = RENAMED.get(name, name)
+        if new != name and new in self._members:
+            raise member.source.error(member.last, f"{name} and {new} would both become {new}")
+        for definition in member.definitions:
+            decorators = [ast.unparse(decorator) for decorator in definition.decorator_list]
+            if wrong := sorted(set(decorators) - _DECORATORS):
+                raise member.source.error(definition, f"@{wrong[0]} has no blocking form")
+            text = "".join(f"{TAB}@{decorator}\n" for decorator in decorators) + self._header(new, member, definition)
+            if "overload" in decorators:
+                text += " ..."
+            else:
+                text += f"{self._docstring(member.source, definition, _BODY)}\n{self._body(name, member)}"
+            yield self._used(text, member.source)
+
+    def _body(self, name: str, member: Member) -> str:
+        definition, function = member.last, f"self._async.{name}"
+        if name in {"__aenter__", "__aiter__", "__anext__"} or member.is_generator:
+            body = translated(member.source, definition, self._index.plain)
+            if body is not None:
+                return body
+        lines: Iterable[str]
+        match name:
+            case "__aenter__":
+                given = [ast.unparse(node) for node in ast.walk(definition) if isinstance(node, ast.Return)]
+                if set(given) != {"return self"}:
+                    raise member.source.error(definition, "__aenter__ must return self")
+                lines = ["run(self._async.__aenter__())", "return self"]
+            case "__aiter__":
+                lines = ["return each(aiter(self._async))"]
+            case "__anext__":
+                asked = ["try:", f"{TAB}return run(self._async.__anext__())", "except StopAsyncIteration:"]
+                lines = [*asked, f"{TAB}raise StopIteration from None"]
+            case "__repr__":
+                lines = ['return repr(self._async).removeprefix("Async")']
+            case _ if member.decorators & {"property", "cached_property"}:
+                lines = self._given_on(definition.returns, function, member.source)
+            case _:
+                functions = ["run", function] if member.is_coroutine else [function]
+                return "\n".join(self._passed_on(definition, functions, member.source))
+        return _indented(lines)
+
+    def _passed_on(self, definition: Function, functions: list[str], source: Source) -> Iterator[str]:
+        """A call, its answer in a twin where there is one for it."""
+        kinds, others = self._kinds(definition.returns, source)
+        arguments = [parameter.passed_on for parameter in parameters(definition) if parameter.kind != "mark"]
+        if definition.returns is not None and head(unquoted(definition.returns)) == "AsyncIterator":
+            functions = ["each", *functions]
+        if ast.unparse(definition.returns or ast.Constant(None)) == "None":
+            yield from call("", functions, arguments)
+        elif not kinds:
+            yield from call("return ", functions, arguments)
+        elif not others:
+            yield from call("return ", [self._wrapper(kinds[0]), *functions], arguments)
+        else:
+            if "reply=reply" in arguments or "reply" in arguments:
+                raise source.error(definition, "an argument must not be named reply, as the twin needs the name")
+            yield from call("reply = ", functions, arguments)
+            yield _indented(self._sorted(kinds))
+
+    def _given_on(self, annotation: ast.expr | None, value: str, source: Source) -> list[str]:
+        """A value, in a twin where there is one for it."""
+        kinds, others = self._kinds(annotation, source)
+        if not kinds:
+            return [f"return {value}"]
+        if not others:
+            return [f"return {self._wrapper(kinds[0])}({value})"]
+        return [f"reply = {value}", *self._sorted(kinds)]
+
+    def _sorted(self, kinds: list[str]) -> Iterator[str]:
+        for kind in kinds:
+            yield f"if isinstance(reply, {kind}):"
+            yield f"{TAB}return {self._wrapper(kind)}(reply)"
+        yield "return reply"
+
+    def _wrapper(self, kind: str) -> str:
+        twin = self._index.plain(kind)
+        return f"{twin}._around" if self._index.homes[kind] is self._index.clients else twin
+
+    def _kinds(self, annotation: ast.expr | None, source: Source) -> tuple[list[str], bool]:
+        """The async classes that an answer may be of, and whether it may be of others than the first."""
+        kinds: list[str] = []
+        others = False
+        for part in union(annotation) if annotation is not None else ():
+            name = head(part)
+            if name == "Self" or name in self._index.homes:
+                kinds.append(self._async if name == "Self" else name)
+                continue
+            others = True
+            if hidden := [one for one in names_in(part) if one == "Self" or one in self._index.homes]:
+                raise source.error(part, f"{hidden[0]} inside of another type has no blocking form")
+        return kinds, others or len(kinds) > 1
+
+    # --- text ---
+
+    def _header(self, name: str, member: Member, definition: Function) -> str:
+        source = member.source
+        texts: list[tuple[str, str]] = [("self", "")]
+        apart = stands_apart(definition)
+        for parameter in parameters(definition):
+            text, comment = parameter.name, ""
+            if name == "__init__" and text in OMITTED:
+                continue
+            if (node := parameter.node) is not None:
+                if node.annotation is None:
+                    raise source.error(node, f"{text} needs a type")
+                text += f": {self._type(node.annotation, source, member.bound, taken=True)}"
+                comment = source.comments.get(node.end_lineno or 0, "") if apart else ""
+            if parameter.default is not None:
+                text += f" = {one_line(parameter.default)}"
+            texts.append((text, comment))
+        if definition.returns is None:
+            raise source.error(definition, "the answer needs a type")
+        comments = (
+            source.comments.get(definition.lineno, ""),
+            source.comments.get(definition.returns.end_lineno or 0, ""),
+        )
+        if definition.lineno == definition.returns.end_lineno:
+            comments = "", comments[1]
+        answer = self._type(definition.returns, source, member.bound)
+        return header(name, texts, answer, comments=comments, apart=apart)
+
+    def _type(self, node: ast.expr, source: Source, bound: dict[str, ast.expr], *, taken: bool = False) -> str:
+        """An annotation as the twin has it. Async iterables are not taken where something else may be given."""
+        names = {name: _name(self._index.plain(name)) for name in names_in(node)}
+        if taken:
+            names = {name: _name(name) for name in names_in(node)}
+            parts = list(union(node))
+            kept = [part for part in parts if head(part) not in {"AsyncIterable", "AsyncIterator"}]
+            if wrong := [name for name in names_in(node) if name in self._index.homes]:
+                raise source.error(node, f"{wrong[0]} as an argument has no blocking form")
+            if 0 < len(kept) < len(parts):
+                node = ast.parse(" | ".join(ast.unparse(part) for part in kept), mode="eval").body
+        text = one_line(Types(names | bound).of(node))
+        forbidden = r"\bAsync\w*" if taken else r"\b(?:Async\w*|Awaitable|Coroutine)\b"
+        if found := re.search(forbidden, text):
+            raise source.error(node, f"{found[0]} has no blocking form")
+        return text
+
+    def _docstring(self, source: Source, node: ast.ClassDef | Function, indent: str) -> str:
+        first = node.body[0]
+        if not is_docstring(first):
+            return ""
+        text = self._index.words(source.segment(first.value))
+        for name in OMITTED:
+            text = re.sub(rf"\n( +){name}: .*(?:\n\1 +.*)*", "", text)
+        return f"\n{indent}{text}"
+
+    # --- imports ---
+
+    def _used(self, text: str, source: Source | None = None) -> str:
+        """A part of the class, after what it names has been imported."""
+        self._use(source or self._source, text)
+        return text
+
+    def _use(self, source: Source, text: str) -> None:
+        tree = ast.parse(f"class _:\n{text}")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                self._name_is_used(source, node.id, typing_only=False)
+            annotation = getattr(node, "annotation", None) or getattr(node, "returns", None)
+            for name in quoted_names_in(annotation) if annotation is not None else ():
+                self._name_is_used(source, name, typing_only=True)
+
+    def _name_is_used(self, source: Source, name: str, *, typing_only: bool) -> None:
+        origin = self._origin(source, name)
+        if origin is not None:
+            self._import(name, Import(origin.module, origin.name, typing_only or origin.typing_only))
+
+    def _origin(self, source: Source, name: str) -> Import | None:
+        for asynchronous, twin in self._index.twins.items():
+            if name == twin.name:
+                return None if self._index.homes[asynchronous] is self._source else twin
+        if name in HELPERS:
+            return Import(HELPERS[name], name)
+        if name in self._index.homes:
+            return Import(self._index.homes[name].module, name)
+        for asynchronous, plain in PLAIN.items():
+            if name == plain and name not in source.imports and asynchronous in source.imports:
+                return Import(source.imports[asynchronous].module, name)
+        if name in source.own:
+            return Import(source.module, name)
+        return source.imports.get(name)
+
+    def _import(self, name: str, origin: Import) -> None:
+        merge_import(self.imports, name, origin, self._source)
+
+
+def merge_import(imports: dict[str, Import], name: str, origin: Import, source: Source) -> None:
+    """Add an import, or find that it is there.
+
+    Raises:
+        GenerationError: the name is taken by another thing.
+    """
+    known = imports.get(name, origin)
+    if (known.module, known.name) != (origin.module, origin.name):
+        raise GenerationError(f"{source.path}: {name} is of {known.module} as well as of {origin.module}")
+    imports[name] = Import(origin.module, origin.name, known.typing_only and origin.typing_only)
+
+
+def _indented(lines: Iterable[str]) -> str:
+    return "\n".join(_BODY + line for line in lines)
+
+
+def _name(name: str) -> ast.expr:
+    return ast.Name(name, ast.Load())

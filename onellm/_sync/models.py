@@ -1,0 +1,38 @@
+# GENERATED from onellm/resources/models.py by onellm._sync.generate. Do not edit: run make sync.
+
+"""`models`. https://platform.openai.com/docs/api-reference/models"""
+
+from typing_extensions import Unpack
+
+from onellm._sync.portal import run
+from onellm.resources.models import AsyncModels
+from onellm.types.models import ModelInfo
+from onellm.types.options import CallOptions
+
+
+class Models:
+    """What models there are, and what they can do."""
+
+    def __init__(self, held: AsyncModels) -> None:
+        self._async = held
+
+    def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> "list[ModelInfo]":
+        """The models of a provider, the default one where none is named.
+
+        Raises:
+            UnsupportedFeatureError: the provider has no list.
+            APIConnectionError, APIStatusError: no answer, or a refusal.
+        """
+        return run(self._async.list(provider, **options))
+
+    def retrieve(self, model: str, **options: Unpack[CallOptions]) -> ModelInfo:
+        """One model, named "provider/model".
+
+        Raises:
+            NotFoundError: the provider has no such model.
+        """
+        return run(self._async.retrieve(model, **options))
+
+    def capabilities(self, model: str) -> dict[str, bool]:
+        """What a model can do, as far as its provider's row says; a flag that is absent is not known."""
+        return run(self._async.capabilities(model))
