@@ -11,7 +11,7 @@ from onellm import AsyncOneLLM
 # The same in a file: see docs/configuration.md.
 MINE = {
     "base_url": os.environ.get("MINE_BASE_URL", "http://127.0.0.1:8000/v1"),
-    "api_key": os.environ.get("MINE_API_KEY"),
+    "key_env": "MINE_API_KEY",  # may be unset: not every host wants a key
     "headers": {"X-Team": "search"},
 }
 

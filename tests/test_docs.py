@@ -1,0 +1,87 @@
+"""The Python of the README and the docs runs, their TOML is a configuration, and their links lead somewhere."""
+
+import re
+import textwrap
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from command_line import ROOT, require, run_python, unset_all
+from loopback import Loopback
+from openai_host import openai_host
+
+from onellm.config import read_file
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:]+)\)")
+
+
+def blocks(language: str) -> dict[str, str]:
+    """The code blocks of a language, each by its page and number."""
+    return {
+        f"{page.stem}-{number}": code
+        for page in PAGES
+        for number, (kind, code) in enumerate(BLOCK.findall(page.read_text("utf-8")), 1)
+        if kind == language
+    }
+
+
+@pytest.fixture
+async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Loopback]:
+    """The providers that the pages name, all of them on loopback."""
+    folder = unset_all(monkeypatch, tmp_path)
+    async with Loopback() as loopback:
+        loopback.chooses(openai_host)
+        url = f"{loopback.url}/v1"
+        file = folder / "named.toml"
+        file.write_text("".join(f'[providers.{name}]\nbase_url = "{url}"\n' for name in ("openai", "groq")))
+        monkeypatch.setenv("ONELLM_CONFIG", str(file))
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+        monkeypatch.setenv("GROQ_API_KEY", "gsk-1")
+        yield loopback
+
+
+@pytest.mark.parametrize("code", blocks("python").values(), ids=blocks("python"))
+async def test_python_runs(code: str, host: Loopback) -> None:
+    """As it stands on the page, and quietly; an answer that it prints is printed."""
+    if re.search(r"\bOneLLM\b", code):
+        require("onellm._sync.client")
+    ran = await run_python("-W", "always::ResourceWarning", "-c", textwrap.dedent(code))
+    assert (ran.code, ran.err) == (0, "")
+    if host.requests and "message.content)" in code:
+        assert "You said: " in ran.out
+
+
+@pytest.mark.usefixtures("host")
+async def test_the_readme_asks_each_provider_with_its_own_key(host: Loopback) -> None:
+    first, second, *_ = (code for name, code in blocks("python").items() if name.startswith("README"))
+    for code in (first, second):
+        await run_python("-c", code)
+    keys = ["Bearer sk-1"] * 2 + ["Bearer gsk-1"] * 2
+    assert [request.headers["authorization"] for request in host.requests] == keys
+    assert [bool(request.json.get("stream")) for request in host.requests] == [False, True] * 2
+
+
+@pytest.mark.parametrize("code", blocks("toml").values(), ids=blocks("toml"))
+def test_toml_is_a_configuration(code: str, tmp_path: Path) -> None:
+    if code.startswith("# pyproject.toml"):
+        assert "project" in tomllib.loads(code)
+        return
+    file = tmp_path / "onellm.toml"
+    file.write_text(code, "utf-8")
+    assert read_file(file, trusted=True).content.providers["mine"].base_url == "https://llm.example.com/v1"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = LINK.findall(page.read_text("utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_tree_of_errors_is_the_code_s() -> None:
+    """The page has it as `onellm/errors.py` draws it."""
+    source = (ROOT / "onellm" / "errors.py").read_text("utf-8")
+    tree = textwrap.dedent(source[source.index("    OneLLMError\n") : source.index("\nNames are")])
+    assert tree.strip() in (ROOT / "docs" / "errors.md").read_text("utf-8")
