@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 from msgspec import Raw
@@ -175,6 +175,12 @@ class Engine:
         with self._lock:
             hosts, self._hosts = list(self._hosts.values()), {}
         await asyncio.to_thread(_close_all, hosts)
+
+    @classmethod
+    async def close_all(cls) -> None:
+        """`aclose` for all engines of the process."""
+        for engine in list(cls._engines.values()):
+            await engine.aclose()
 
     def _submit(self, role: Role, job: "_Job") -> "_Job":
         _check_process()

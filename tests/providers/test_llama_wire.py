@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from onellm.providers._llama_wire import (
     join_answers,
     split_inputs,
 )
+
 
 @pytest.mark.parametrize(
     ("inputs", "pieces"),
