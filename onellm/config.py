@@ -12,6 +12,9 @@ api_key = "gsk_…"                  # better: leave it to GROQ_API_KEY
 [providers.mine]                   # a host of your own that speaks OpenAI's API
 base_url = "https://llm.example.com/v1"
 key_env = "MINE_API_KEY"
+
+[providers.llama_cpp.options]      # models in this process have neither key nor host
+n_ctx = 8192
 ```
 
 The file is `$ONELLM_CONFIG`, or else `onellm.toml` in the working directory, or else `onellm/onellm.toml` in the
@@ -29,7 +32,7 @@ from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from onellm.errors import ConfigurationError, MissingKeyError
 from onellm.types.options import OnUnsupported, Timeouts, TokenSource
@@ -341,6 +344,23 @@ def resolve_provider(
         options=options,
         proxy=proxy,
     )
+
+
+def resolve_options(name: str, arguments: Mapping[str, Any], file: ConfigFile | None) -> dict[str, Any]:
+    """The settings of a provider that is not reached over the network: its arguments, over its options in the file.
+
+    Raises:
+        ConfigurationError: the file says more of it than options.
+    """
+    in_file = (file.content.providers.get(name) if file is not None else None) or ProviderConfig()
+    for field_name, value in structs.asdict(in_file).items():
+        if value and field_name != "options":
+            raise ConfigurationError(
+                f"{file and file.path}: {name} is not reached over the network and has no {field_name}; "
+                f"what it has goes into [providers.{name}.options]",
+                provider=name,
+            )
+    return {**in_file.options, **arguments}
 
 
 def _provider_config(name: str, given: Mapping[str, Any]) -> ProviderConfig:

@@ -15,6 +15,7 @@ from onellm.errors import (
     QuotaExceededError,
     RateLimitError,
 )
+from onellm.providers import llama_server
 from onellm.providers.http import HttpProvider
 from onellm.providers.together import TogetherChat
 
@@ -427,8 +428,8 @@ _ROWS = (
         base_url_env=("LLAMA_SERVER_BASE_URL",),
         key_env=("LLAMA_API_KEY",),
         key_optional=True,
-        chat=OpenAIChat(replay=("reasoning_content",)),
-        embeddings=OpenAIEmbeddings(),
+        chat=llama_server.CHAT,
+        embeddings=llama_server.EMBEDDINGS,
         models=OpenAIModels(),
         docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
     ),

@@ -155,7 +155,7 @@ class Core:
     def _settings(self, provider: Provider) -> ProviderSettings:
         arguments = self._arguments.get(provider.name, {})
         if not isinstance(provider, Configurable):
-            return ProviderSettings(options=dict(arguments))
+            return ProviderSettings(options=config_module.resolve_options(provider.name, arguments, self.config.file))
         resolved = config_module.resolve_provider(
             provider.name,
             base_url=provider.base_url,
