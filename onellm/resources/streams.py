@@ -34,8 +34,11 @@ class AsyncChatCompletionStream:
     async def __anext__(self) -> ChatCompletionChunk:
         for chunk in self._buffer:
             return chunk
-        chunks = await self.next_chunks()
+        if self._closed or self._final is not None:
+            raise StopAsyncIteration
+        chunks = await self._source.read()
         if not chunks:
+            self._final = self._source.final()
             raise StopAsyncIteration
         self._buffer = iter(chunks)
         return next(self._buffer)
