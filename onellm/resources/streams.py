@@ -40,8 +40,8 @@ class AsyncChatCompletionStream:
         if not chunks:
             self._final = self._source.final()
             raise StopAsyncIteration
-        self._buffer = iter(chunks)
-        return next(self._buffer)
+        self._buffer = buffer = iter(chunks)
+        return next(buffer)
 
     async def next_chunks(self) -> Sequence[ChatCompletionChunk]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.

@@ -38,20 +38,17 @@ class Watch:
         self.deadline = deadline
         if deadline == math.inf:
             return
-        watchdog = self._watchdog
-        task = asyncio.current_task(watchdog.loop)
+        task = asyncio.current_task(self._watchdog.loop)
         if task is None:
             return
         self._task = task
         self._cancelling = task.cancelling()
-        watchdog.watches.add(self)
-        if deadline < watchdog.next:
-            watchdog.schedule(deadline)
+        self._watchdog.add(self)
 
     def disarm(self) -> None:
         """The await is over."""
         self._task = None
-        self._watchdog.watches.discard(self)
+        self._watchdog.discard(self)
 
     def expire(self) -> None:
         """The limit has run out: cancel the task that waits."""
@@ -65,32 +62,40 @@ class Watch:
 
 
 class Watchdog:
-    """Expires the watches of one event loop. `next` is when it looks at them."""
+    """Expires the watches of one event loop."""
 
-    __slots__ = ("_timer", "loop", "next", "watches")
+    __slots__ = ("_next", "_timer", "_watches", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.watches: set[Watch] = set()
-        self.next = math.inf
+        self._watches: set[Watch] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._next = math.inf
 
-    def schedule(self, at: float) -> None:
+    def add(self, watch: Watch) -> None:
+        self._watches.add(watch)
+        if watch.deadline < self._next:
+            self._schedule(watch.deadline)
+
+    def discard(self, watch: Watch) -> None:
+        self._watches.discard(watch)
+
+    def _schedule(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self.next = at
+        self._next = at
         self._timer = self.loop.call_at(at, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        self.next = math.inf
+        self._next = math.inf
         now = self.loop.time()
         earliest = math.inf
-        for watch in list(self.watches):
+        for watch in list(self._watches):
             if watch.deadline <= now:
-                self.watches.discard(watch)
+                self._watches.discard(watch)
                 watch.expire()
             elif watch.deadline < earliest:
                 earliest = watch.deadline
         if earliest < math.inf:
-            self.schedule(earliest)
+            self._schedule(earliest)
