@@ -83,17 +83,16 @@ def llama_server() -> Generator[Settings]:
     key = secrets.token_urlsafe(16)
     command = [sys.executable, str(Path(__file__).with_name("llama_server.py"))]
     environment = {**os.environ, "LLAMA_API_KEY": key}
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own file
-    try:
-        with step("start a llama.cpp server"):
-            address = next(iter(server.stdout or ()), "").strip()
-            if not address:
-                sys.exit("the server did not start; what it said is above")
-            print(address)
-        yield {"openai-compatible": {"base_url": f"{address}/v1", "api_key": key}}
-    finally:
-        server.terminate()
-        server.wait()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own file
+        try:
+            with step("start a llama.cpp server"):
+                address = next(iter(server.stdout or ()), "").strip()
+                if not address:
+                    sys.exit("the server did not start; what it said is above")
+                print(address)
+            yield {"openai-compatible": {"base_url": f"{address}/v1", "api_key": key}}
+        finally:
+            server.terminate()
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:

@@ -43,7 +43,7 @@ def load(environ: dict[str, str] | None = None, **arguments: Any) -> Config:
 
 # --- precedence ---------------------------------------------------------------------------------------------------
 
-# setting: (how to read it, default, (argument, what it becomes), (variable, text, becomes), (line of the file, becomes))
+# setting: (how to read it, default, (argument, becomes), (variable, text, becomes), (line of the file, becomes))
 SETTINGS: dict[str, tuple[Callable[[Config], Any], Any, tuple[Any, Any], tuple[str, str, Any], tuple[str, Any]]] = {
     "default_provider": (
         lambda found: found.default_provider,
@@ -72,6 +72,20 @@ SETTINGS: dict[str, tuple[Callable[[Config], Any], Any, tuple[Any, Any], tuple[s
         ("warn", "warn"),
         ("ONELLM_ON_UNSUPPORTED", "drop", "drop"),
         ('on_unsupported = "warn"', "warn"),
+    ),
+    "chat_model": (
+        lambda found: found.chat_model,
+        "",
+        ("groq/a", "groq/a"),
+        ("ONELLM_CHAT_MODEL", "groq/b", "groq/b"),
+        ('chat_model = "groq/c"', "groq/c"),
+    ),
+    "embedding_model": (
+        lambda found: found.embedding_model,
+        "",
+        ("nebius/a", "nebius/a"),
+        ("ONELLM_EMBEDDING_MODEL", "nebius/b", "nebius/b"),
+        ('embedding_model = "nebius/c"', "nebius/c"),
     ),
 }
 

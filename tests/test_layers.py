@@ -45,8 +45,8 @@ MAY_IMPORT: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
 ]
 # Modules of the standard library and of others that bring time, chance, I/O or a network.
 IMPURE = {
-    "aiohttp", "asyncio", "concurrent", "datetime.now", "httpx", "logging", "multiprocessing", "os", "pathlib", "random",
-    "requests", "secrets", "socket", "ssl", "stamina", "subprocess", "threading", "time", "uuid",
+    "aiohttp", "asyncio", "concurrent", "datetime.now", "httpx", "logging", "multiprocessing", "os", "pathlib",
+    "random", "requests", "secrets", "socket", "ssl", "stamina", "subprocess", "threading", "time", "uuid",
 }  # fmt: skip
 PURE = ("onellm.types", "onellm.errors", "onellm.dialects", *DECODERS)
 # Words of English that are providers' names too: they may stand in prose, not in code.

@@ -128,7 +128,7 @@ _ROWS = (
             refuses=_refuses("logprobs", "top_logprobs", "logit_bias", "metadata", "store"),
             message_names=False,
             stream_usage=False,
-            usage_in="x_groq",
+            usage_in=("x_groq", "usage"),
             audio_input=False,
             codes={
                 "capacity_exceeded": OverloadedError,
@@ -267,7 +267,7 @@ _ROWS = (
             refuses=_refuses("functions", "function_call"),
             audio_input=False,
             replay=("reasoning_content",),
-            usage_in="choice",
+            usage_in=("choices", 0, "usage"),
             cached_in="cached_tokens",
             codes={
                 "content_filter": ContentFilterError,
