@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from onellm import AsyncOneLLM, OneLLM
+from onellm.types.chat_params import UserMessageParam
 
 IN_PROCESS = "llama_cpp/smollm2"
 OVER_HTTP = "openai-compatible/smollm2"
-LIMITS: dict[str, Any] = {"max_tokens": 48, "temperature": 0, "seed": 1}
+LONGEST = 48  # tokens of an answer
 TEXTS = ["The cat sits outside", "A kitten is outdoors", "The stock market fell today"]
 
 Settings = dict[str, dict[str, Any]]
@@ -37,7 +38,7 @@ def step(title: str) -> Generator[None]:
     print(f"   {time.perf_counter() - began:.2f} s", flush=True)
 
 
-def ask(question: str) -> list[Any]:
+def ask(question: str) -> list[UserMessageParam]:
     return [{"role": "user", "content": question}]
 
 
@@ -45,12 +46,14 @@ async def with_asyncio(model: str, providers: Settings) -> list[Sequence[float]]
     async with AsyncOneLLM(providers=providers) as client:
         create = client.chat.completions.create
         with step(f"{model}, asyncio, streamed: Why is the sky blue?"):
-            async with await create(model=model, messages=ask("Why is the sky blue?"), stream=True, **LIMITS) as stream:
+            async with await create(
+                model=model, messages=ask("Why is the sky blue?"), stream=True, max_tokens=LONGEST, temperature=0
+            ) as stream:
                 async for text in stream.text():
                     print(text, end="", flush=True)
                 print()
         with step(f"{model}, asyncio, whole: How do birds fly?"):
-            reply = await create(model=model, messages=ask("How do birds fly?"), **LIMITS)
+            reply = await create(model=model, messages=ask("How do birds fly?"), max_tokens=LONGEST, temperature=0)
             print(reply.choices[0].message.content)
             print(f"   {reply.usage.total_tokens if reply.usage else '?'} tokens")
         with step(f"{model}, asyncio, embeddings"):
@@ -64,13 +67,15 @@ def without_asyncio(model: str, providers: Settings) -> None:
         create = client.chat.completions.create
         with (
             step(f"{model}, blocking, streamed: Name three colours"),
-            create(model=model, messages=ask("Name three colours"), stream=True, **LIMITS) as stream,
+            create(
+                model=model, messages=ask("Name three colours"), stream=True, max_tokens=LONGEST, temperature=0
+            ) as stream,
         ):
             for text in stream.text():
                 print(text, end="", flush=True)
             print()
         with step(f"{model}, blocking, whole: What is two plus two?"):
-            reply = create(model=model, messages=ask("What is two plus two?"), **LIMITS)
+            reply = create(model=model, messages=ask("What is two plus two?"), max_tokens=LONGEST, temperature=0)
             print(reply.choices[0].message.content)
         with step(f"{model}, blocking, embeddings"):
             vectors = client.embeddings.create(model=model, input=TEXTS)

@@ -30,8 +30,13 @@ def main() -> None:
     params.pooling_type = llama.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.verbosity, params.offline, params.warmup = 0, True, False
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+
+    def on_signal(number: int, frame: object) -> None:
+        del number, frame
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
     server = llama.Server(params)
     print(server.listening_address, flush=True)
     server.handle_completions({"prompt": "a", "n_predict": 1})  # one that never served hangs when it is dropped
