@@ -16,7 +16,13 @@ from onellm.dialects.base import (
     ModelsDialect,
 )
 from onellm.dialects.errors import request_id
-from onellm.errors import OneLLMError, UnsupportedFeatureError
+from onellm.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    OneLLMError,
+    StreamInterruptedError,
+    UnsupportedFeatureError,
+)
 from onellm.providers.auth import BEARER, Auth, Outgoing
 from onellm.providers.protocols import Call, ChunkStream, Response, ResponseStream
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
@@ -221,6 +227,7 @@ class _HttpChunkStream:
         self._reducer = reducer
         self._final: ChatCompletion | None = None
         self._first: Sequence[ChatCompletionChunk] = ()
+        self._begun = False
 
     async def open(self) -> None:
         """Read up to the first chunk, so that what fails before it can be tried again."""
@@ -242,11 +249,19 @@ class _HttpChunkStream:
     async def _read(self) -> Sequence[ChatCompletionChunk]:
         reducer = self._reducer
         while not (reducer.finished or reducer.error):
-            data = await self._response.read()
+            try:
+                data = await self._response.read()
+            except APITimeoutError:
+                raise
+            except APIConnectionError as exc:
+                if not self._begun:
+                    raise
+                raise StreamInterruptedError(f"the stream broke off: {exc.message}") from exc
             if not data:
                 break
             chunks = reducer.feed(data)
             if chunks:
+                self._begun = True
                 for chunk in chunks:
                     chunk.provider = self._provider
                     chunk.request_id = self.request_id
