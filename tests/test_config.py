@@ -43,7 +43,7 @@ def load(environ: dict[str, str] | None = None, **arguments: Any) -> Config:
 
 # --- precedence ---------------------------------------------------------------------------------------------------
 
-# setting: (how to read it, default, (argument, becomes), (variable, text, becomes), (line of the file, becomes))
+# how to read it, default, (argument, what it becomes), (variable, text, becomes), (line of the file, becomes)
 SETTINGS: dict[str, tuple[Callable[[Config], Any], Any, tuple[Any, Any], tuple[str, str, Any], tuple[str, Any]]] = {
     "default_provider": (
         lambda found: found.default_provider,

@@ -17,7 +17,12 @@ from onellm.dialects.base import (
     ModelsDialect,
 )
 from onellm.dialects.errors import request_id
-from onellm.errors import OneLLMError, UnsupportedFeatureError
+from onellm.errors import (
+    APIConnectionError,
+    OneLLMError,
+    StreamInterruptedError,
+    UnsupportedFeatureError,
+)
 from onellm.providers.auth import BEARER, Auth, Outgoing
 from onellm.providers.protocols import Call, ChunkStream, Response, ResponseStream
 from onellm.types.base import Answer
@@ -221,6 +226,7 @@ class _HttpChunkStream:
         self._reducer = reducer
         self._final: ChatCompletion | None = None
         self._first: Sequence[ChatCompletionChunk] = ()
+        self._begun = False
 
     async def open(self) -> None:
         """Read up to the first chunk, so that what fails before it can be tried again."""
@@ -240,16 +246,27 @@ class _HttpChunkStream:
                     break
                 chunks = reducer.feed(data)
                 if chunks:
+                    self._begun = True
                     for chunk in chunks:
                         chunk.provider = self._provider
                         chunk.request_id = self.request_id
                     return chunks
             await self._finish(reducer.close())
         except OneLLMError as exc:
-            self._response.close()
-            exc.request_id = exc.request_id or self.request_id
-            _locate(exc, self._provider, self._model)
+            self._fail(exc)
         return ()
+
+    def _fail(self, exc: OneLLMError) -> NoReturn:
+        self._response.close()
+        error = exc
+        if self._begun and type(exc) is APIConnectionError:  # neither a time limit nor a missing end
+            error = StreamInterruptedError(f"the stream broke off: {exc.message}")
+            error.__cause__ = exc
+        error.request_id = error.request_id or self.request_id
+        try:
+            _locate(error, self._provider, self._model)
+        finally:
+            del error  # or the exception holds this frame, and the frame the exception
 
     async def _finish(self, final: ChatCompletion) -> None:
         final.provider = self._provider

@@ -24,7 +24,7 @@ class ChatWire:
     unknown_event:     one that is not documented, between two others
     overloaded_event:  the announcement, inside a stream, of what would have been a 503
     refusal:           the body of an error status: of its message and its code
-    check_body:        asserts what a request's body must hold: the body, the model, whether it streams
+    check_body:        asserts what a request's body must hold: the body, the model, stream=whether it streams
     """
 
     question: str
@@ -37,7 +37,7 @@ class ChatWire:
     unknown_event: bytes
     overloaded_event: bytes
     refusal: Callable[[str, str], bytes]
-    check_body: Callable[[Any, str, bool], None]
+    check_body: Callable[..., None]
 
 
 @dataclass(frozen=True, kw_only=True)

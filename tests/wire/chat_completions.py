@@ -118,7 +118,7 @@ def refusal(message: str, code: str) -> bytes:
     return dump({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}})
 
 
-def check_chat_body(body: Any, model: str, stream: bool) -> None:
+def check_chat_body(body: Any, model: str, *, stream: bool) -> None:
     """A row may say more than this, but this it says."""
     assert body["model"] == model
     assert body["messages"] == [{"role": "user", "content": QUESTION}]
