@@ -22,10 +22,8 @@ user's configuration folder. A file that merely lies in the working directory ca
 environment to a host that it names itself: see `ConfigFile.trusted`.
 """
 
-import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -231,6 +229,8 @@ def read_file(path: Path, *, trusted: bool) -> ConfigFile:
     Raises:
         ConfigurationError: it is not TOML, or has a setting that does not exist or does not fit; never shows values.
     """
+    import tomllib  # noqa: PLC0415 - only where there is a file; it compiles patterns
+
     try:
         with path.open("rb") as stream:
             content = msgspec.convert(tomllib.load(stream), _File)
@@ -439,6 +439,8 @@ def check_base_url(url: str, name: str, *, allow_http: bool = False) -> None:
 
 def is_private(url: str) -> bool:
     """Whether a URL's host is this machine or a private network, as far as its name says."""
+    import ipaddress  # noqa: PLC0415 - only for plain http and for foreign files
+
     host = urlsplit(url).hostname or ""
     try:
         address = ipaddress.ip_address(host)

@@ -1,6 +1,5 @@
 """Names to providers. Built-in modules are imported when one of their names is asked for."""
 
-import difflib
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -41,6 +40,8 @@ class Registry:
         """
         found = self._find(name)
         if found is None:
+            import difflib  # noqa: PLC0415 - only for a message
+
             near = difflib.get_close_matches(name.casefold(), list(self), 3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self)}."
             raise UnknownProviderError(f"no provider {name!r}: {hint} A model is named provider/model.")
