@@ -21,7 +21,7 @@ RequestT_contra = TypeVar("RequestT_contra", bound=Request, contravariant=True)
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
 
 
-class HttpRequest(Struct, frozen=True, kw_only=True):
+class HttpRequest(Struct, frozen=True, kw_only=True, gc=False):
     """A request without its host: `path` is joined to the base URL by string."""
 
     path: str

@@ -192,13 +192,15 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         headers = {"User-Agent": _USER_AGENT, **self.headers, **settings.headers}
         if http.body is not None:
             headers["Content-Type"] = "application/json"
-        headers.update(http.headers)
+        if http.headers:
+            headers.update(http.headers)
         headers.update(await self.auth.headers(Outgoing(http.method, url, http.body), settings))
-        for name, value in (call.headers or {}).items():
-            for ours in [ours for ours in headers if ours.lower() == name.lower()]:
-                del headers[ours]
-            if value is not None:
-                headers[name] = value
+        if call.headers:
+            for name, value in call.headers.items():
+                for ours in [ours for ours in headers if ours.lower() == name.lower()]:
+                    del headers[ours]
+                if value is not None:
+                    headers[name] = value
         return url, headers
 
 
@@ -230,32 +232,31 @@ class _HttpChunkStream:
             return first
         if self._final is not None:
             return ()
+        reducer = self._reducer
         try:
-            return await self._read()
+            while not (reducer.finished or reducer.error):
+                data = await self._response.read()
+                if not data:
+                    break
+                chunks = reducer.feed(data)
+                if chunks:
+                    for chunk in chunks:
+                        chunk.provider = self._provider
+                        chunk.request_id = self.request_id
+                    return chunks
+            await self._finish(reducer.close())
         except OneLLMError as exc:
             self._response.close()
             exc.request_id = exc.request_id or self.request_id
             _locate(exc, self._provider, self._model)
+        return ()
 
-    async def _read(self) -> Sequence[ChatCompletionChunk]:
-        reducer = self._reducer
-        while not (reducer.finished or reducer.error):
-            data = await self._response.read()
-            if not data:
-                break
-            chunks = reducer.feed(data)
-            if chunks:
-                for chunk in chunks:
-                    chunk.provider = self._provider
-                    chunk.request_id = self.request_id
-                return chunks
-        final = reducer.close()
+    async def _finish(self, final: ChatCompletion) -> None:
         final.provider = self._provider
         final.request_id = self.request_id
         final.adjustments = self._adjustments
         await self._response.finish()
         self._final = final
-        return ()
 
     def final(self) -> ChatCompletion:
         return self._reducer.close() if self._final is None else self._final

@@ -82,7 +82,7 @@ class Transport(Protocol):
     async def aclose(self) -> None: ...
 
 
-class Call(Struct, kw_only=True):
+class Call(Struct, frozen=True, kw_only=True):
     """What one call goes through: connection, settings, limits. A provider without a socket needs none of the first.
 
     headers:  the caller's own; None takes one of ours away

@@ -23,9 +23,10 @@ class Bound(Struct, frozen=True):
 
     provider: Provider
     settings: ProviderSettings
+    operations: frozenset[str]
 
 
-class Options(Struct, kw_only=True):
+class Options(Struct, frozen=True, kw_only=True):
     """The options of one call, with the client's where the call gives none."""
 
     call: Call
@@ -55,6 +56,7 @@ class Core:
         self._http_session = http_session
         self._transport: Transport | None = None
         self._bound: dict[str, Bound] = {}
+        self._usual: dict[str, Options] = {}
         self._models: dict[str, tuple[str, str]] = {}
 
     @property
@@ -98,7 +100,7 @@ class Core:
         bound = self._bound.get(name)
         if bound is None:
             provider = self.provider(name)
-            bound = self._bound[name] = Bound(provider, self._settings(provider))
+            bound = self._bound[name] = Bound(provider, self._settings(provider), operations(provider))
         return bound
 
     def provider(self, name: str) -> Provider:
@@ -119,8 +121,8 @@ class Core:
         Raises:
             UnsupportedFeatureError: it does not; names providers that do.
         """
-        bound = self.bind(name)
-        if operation not in operations(bound.provider):
+        bound = self._bound.get(name) or self.bind(name)
+        if operation not in bound.operations:
             others = [other for other in self.registry if operation in operations(self.registry.get(other))]
             raise UnsupportedFeatureError(
                 f"{name} does not serve {operation}; {', '.join(others) or 'no provider'} does", provider=name
@@ -129,11 +131,13 @@ class Core:
 
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""
-        taken = {name: given.pop(name) for name in _OPTIONS if name in given}
+        taken = {name: given.pop(name) for name in _OPTIONS if name in given} if given else {}
+        if not taken and (usual := self._usual.get(bound.provider.name)) is not None:
+            return usual
         retries = taken.get("max_retries")
         if retries is not None and retries < 0:
             raise InvalidRequestError(f"max_retries: give a whole number from 0, not {retries}", param="max_retries")
-        return Options(
+        options = Options(
             call=Call(
                 transport=self.transport,
                 settings=bound.settings,
@@ -146,6 +150,9 @@ class Core:
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
             extra_body=taken.get("extra_body"),
         )
+        if not taken:  # nearly all calls have none: what they share is made once
+            self._usual[bound.provider.name] = options
+        return options
 
     async def aclose(self) -> None:
         """Close the connections."""

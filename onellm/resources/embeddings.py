@@ -3,7 +3,6 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -53,7 +52,7 @@ class AsyncEmbeddings:
             APIStatusError: the provider refused.
         """
         name, own_model = self._core.split(model)
-        given = validation.params(cast("dict[str, Any]", params), EmbeddingParams, "embeddings.create")
+        given = validation.params(params, EmbeddingParams, "embeddings.create")
         inputs, single = _inputs(input)
         bound = self._core.require(name, "embeddings")
         options = self._core.options(bound, given)
@@ -69,7 +68,7 @@ class AsyncEmbeddings:
         provider = cast("EmbeddingProvider", bound.provider)
         most = provider.max_embedding_inputs
         if len(inputs) <= most:
-            return await retry(lambda: provider.create_embeddings(request, options.call), options.retry)
+            return await retry(provider.create_embeddings, options.retry, request, options.call)
         return await _in_parts(provider, request, options, most)
 
 
@@ -101,12 +100,14 @@ async def _in_parts(
     provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options, most: int
 ) -> CreateEmbeddingResponse:
     """Several requests, joined. One that fails cancels the others."""
+    import asyncio  # noqa: PLC0415 - a third of what importing the client costs, and only wanted here
+
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def part(start: int) -> CreateEmbeddingResponse:
         piece = structs.replace(request, input=request.input[start : start + most], adjustments=[])
         async with gate:
-            return await retry(lambda: provider.create_embeddings(piece, options.call), options.retry)
+            return await retry(provider.create_embeddings, options.retry, piece, options.call)
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -34,11 +34,14 @@ class AsyncChatCompletionStream:
     async def __anext__(self) -> ChatCompletionChunk:
         for chunk in self._buffer:
             return chunk
-        chunks = await self.next_chunks()
-        if not chunks:
+        if self._closed or self._final is not None:
             raise StopAsyncIteration
-        self._buffer = iter(chunks)
-        return next(self._buffer)
+        chunks = await self._source.read()
+        if not chunks:
+            self._final = self._source.final()
+            raise StopAsyncIteration
+        self._buffer = buffer = iter(chunks)
+        return next(buffer)
 
     async def next_chunks(self) -> Sequence[ChatCompletionChunk]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.

@@ -101,7 +101,9 @@ def _plain(message: Any, place: int) -> dict[str, Any]:
         items = plain.get(name)
         if items is None or isinstance(items, str):
             continue
-        if isinstance(items, bytes | Mapping | Struct) or not isinstance(items, Iterable):
+        if not isinstance(items, list) and (
+            isinstance(items, bytes | Mapping | Struct) or not isinstance(items, Iterable)
+        ):
             raise InvalidRequestError(f"messages[{place}].{name} must be a list, not {_kind(items)}", param="messages")
         if not isinstance(items, list) or any(isinstance(item, Struct) for item in items):
             plain = {**plain, name: [_builtin(item) for item in items]}

@@ -9,7 +9,7 @@ import io
 import os
 import ssl as ssl_module
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any, NoReturn
 
 import aiohttp
@@ -31,7 +31,7 @@ _SMALL_BODY = 1 << 20  # read in one go; also where aiohttp warns of bytes given
 _DRAIN_SECONDS = 0.25
 
 
-class HttpResponse(Struct, frozen=True):
+class HttpResponse(Struct, frozen=True, gc=False):
     """A whole answer. Header names are matched without regard to case."""
 
     status: int
@@ -330,7 +330,7 @@ def _ssl(value: object) -> ssl_module.SSLContext | bool:
     raise ConfigurationError(f"http.ssl takes an ssl.SSLContext or False, not {type(value).__name__}")
 
 
-async def _send(  # noqa: PLR0917 - a request has so many parts
+def _send(  # noqa: PLR0917 - a request has so many parts
     pool: _Pool,
     method: str,
     url: str,
@@ -338,11 +338,11 @@ async def _send(  # noqa: PLR0917 - a request has so many parts
     body: bytes | None,
     timeouts: Timeouts,
     proxy: str | None,
-) -> aiohttp.ClientResponse:
+) -> Awaitable[aiohttp.ClientResponse]:
     data: bytes | io.BytesIO | None = body
     if body is not None and len(body) > _SMALL_BODY:
         data = io.BytesIO(body)
-    return await pool.session.request(
+    return pool.session.request(
         method,
         url,
         data=data,

@@ -38,7 +38,7 @@ class Watch:
         self.deadline = deadline
         if deadline == math.inf:
             return
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._watchdog.loop)
         if task is None:
             return
         self._task = task

@@ -326,7 +326,7 @@ class ChatParams(CallOptions, total=False):
     web_search_options: Mapping[str, Any] | None
 
 
-class ChatRequest(Request, kw_only=True):
+class ChatRequest(Request, kw_only=True, gc=False):
     """A validated chat call.
 
     messages:  as OpenAI spells them, plain dicts and lists, fields that we do not know included

@@ -86,7 +86,7 @@ class CreateEmbeddingResponse(Answer, kw_only=True, gc=False):
         return matrix
 
 
-class EmbeddingsRequest(Request, kw_only=True):
+class EmbeddingsRequest(Request, kw_only=True, gc=False):
     """A validated embeddings call, small enough for one request.
 
     input:   texts, or lists of token ids
