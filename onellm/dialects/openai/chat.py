@@ -159,7 +159,15 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
 
     def encode_messages(self, request: ChatRequest) -> list[dict[str, Any]]:
         """The history as the host takes it."""
-        return [self._encode_message(place, message, request) for place, message in enumerate(request.messages)]
+        quirks = (
+            self.flat_content
+            or not (self.message_names and self.vision and self.audio_input)
+            or self.tool_id_length is not None
+        )
+        return [
+            self._encode_message(place, message, request) if quirks or message["role"] == "assistant" else message
+            for place, message in enumerate(request.messages)
+        ]
 
     def encode_params(self, request: ChatRequest) -> dict[str, Any]:
         """The arguments under the host's names."""
@@ -248,7 +256,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
 
     def has_error(self, data: bytes) -> bool:
         """Whether a body or chunk with HTTP status 200 is an error all the same."""
-        if b'"error"' not in data and not (self.base_resp and b'"base_resp"' in data):
+        if data.find(b'"error"') < 0 and not (self.base_resp and b'"base_resp"' in data):  # `in` is half as slow again
             return False
         try:
             found = _decode_maybe_error(data)
@@ -292,7 +300,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             kept: dict[str, Any] = {
                 name: value for name in self.replay if (value := getattr(message, name, None)) is not None
             }
-            if kept or any(call.extra_content for call in message.tool_calls or ()):
+            if kept or (message.tool_calls and any(call.extra_content for call in message.tool_calls)):
                 message.provider_data = ProviderData(provider=request.provider, data=kept)
 
 
@@ -316,19 +324,21 @@ class ChatStreamReducer:
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []
+        emit = chunks.append
         assert self._decoder is not None, "feed_chunk is for streams without SSE"  # noqa: S101
         if self.finished or self.error is not None:
             return chunks
         try:
             for event in self._decoder.feed(data):
-                if event.data.startswith(b"[DONE]"):
+                chunk = event.data
+                if chunk.startswith(b"[DONE]"):
                     self.finished = True
                     break
                 if event.event == "error":
-                    raise self._refusal(event.data)
-                if not event.data or (event.event and not event.data.startswith(b"{")):
+                    raise self._refusal(chunk)
+                if not chunk or (event.event and not chunk.startswith(b"{")):
                     continue  # a ping, whatever its name
-                self.feed_chunk(event.data, chunks.append)
+                self.feed_chunk(chunk, emit)
         except EventTooLargeError as exc:
             self.error = ResponseDecodeError(str(exc))
         except OneLLMError as exc:
@@ -470,8 +480,14 @@ class _Choice:
                 self.tools.add(call)
         if choice.logprobs is not None:
             self._add_logprobs(choice.logprobs)
-        if any((delta.role, delta.refusal, delta.reasoning_content, delta.reasoning_details)) or any(
-            (delta.annotations, delta.audio, delta.function_call)
+        if (
+            delta.role
+            or delta.refusal
+            or delta.reasoning_content
+            or delta.reasoning_details
+            or delta.annotations
+            or delta.audio
+            or delta.function_call
         ):
             self._add_rare(delta)
 
