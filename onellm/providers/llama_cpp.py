@@ -150,7 +150,7 @@ class LlamaCpp:
     async def _open(self, request: ChatRequest, call: Call) -> "_Chunks":
         with _told(request.model):
             engine = _engine(request, call)
-            encoded = CHAT.encode_request(request, stream=True)
+            encoded = CHAT.encode_stream(request)
             limits = _Limits(call.timeouts, engine)
             reader = await limits.keep("first_byte", engine.stream(encoded.body or b""))
             chunks = _Chunks(request, reader, limits)
