@@ -69,9 +69,9 @@ def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
     Raises:
         InvalidRequestError: not a list, empty, a wrong role, a missing or a wrong field; says where.
     """
-    if not isinstance(given, list) and isinstance(given, str | bytes | Mapping | Struct):
-        raise InvalidRequestError(f"messages must be a list of messages, not {_kind(given)}", param="messages")
-    if not isinstance(given, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+    if not isinstance(given, list) and (
+        isinstance(given, str | bytes | Mapping | Struct) or not isinstance(given, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+    ):
         raise InvalidRequestError(f"messages must be a list of messages, not {_kind(given)}", param="messages")
     plain = [_plain(message, place) for place, message in enumerate(given)]
     if not plain:
@@ -101,7 +101,9 @@ def _plain(message: Any, place: int) -> dict[str, Any]:
         items = plain.get(name)
         if items is None or isinstance(items, str):
             continue
-        if isinstance(items, bytes | Mapping | Struct) or not isinstance(items, Iterable):
+        if not isinstance(items, list) and (
+            isinstance(items, bytes | Mapping | Struct) or not isinstance(items, Iterable)
+        ):
             raise InvalidRequestError(f"messages[{place}].{name} must be a list, not {_kind(items)}", param="messages")
         if not isinstance(items, list) or any(isinstance(item, Struct) for item in items):
             plain = {**plain, name: [_builtin(item) for item in items]}

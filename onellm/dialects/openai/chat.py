@@ -256,7 +256,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
 
     def has_error(self, data: bytes) -> bool:
         """Whether a body or chunk with HTTP status 200 is an error all the same."""
-        if data.find(b'"error"') < 0 and not (self.base_resp and b'"base_resp"' in data):  # `in` is a fifth slower
+        if data.find(b'"error"') < 0 and not (self.base_resp and b'"base_resp"' in data):  # `in` is half as slow again
             return False
         try:
             found = _decode_maybe_error(data)
@@ -297,10 +297,9 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
                 choice.message.citations = found
         for choice in reply.choices:
             message = choice.message
-            kept: dict[str, Any] = {}
-            for name in self.replay:
-                if (value := getattr(message, name, None)) is not None:
-                    kept[name] = value
+            kept: dict[str, Any] = {
+                name: value for name in self.replay if (value := getattr(message, name, None)) is not None
+            }
             if kept or (message.tool_calls and any(call.extra_content for call in message.tool_calls)):
                 message.provider_data = ProviderData(provider=request.provider, data=kept)
 
@@ -332,12 +331,12 @@ class ChatStreamReducer:
         try:
             for event in self._decoder.feed(data):
                 chunk = event.data
-                if chunk[:6] == b"[DONE]":
+                if chunk.startswith(b"[DONE]"):
                     self.finished = True
                     break
                 if event.event == "error":
                     raise self._refusal(chunk)
-                if not chunk or (event.event and chunk[:1] != b"{"):
+                if not chunk or (event.event and not chunk.startswith(b"{")):
                     continue  # a ping, whatever its name
                 self.feed_chunk(chunk, emit)
         except EventTooLargeError as exc:
