@@ -14,6 +14,7 @@ from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+from onellm.types.files import Form
 from onellm.types.models import ModelInfo
 from onellm.types.request import Request
 
@@ -22,11 +23,16 @@ AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
 
 
 class HttpRequest(Struct, frozen=True, kw_only=True):
-    """A request without its host: `path` is joined to the base URL by string."""
+    """A request without its host: `path` is joined to the base URL by string.
+
+    body:  JSON, or whatever `headers` say it is
+    form:  the body as a form, in place of `body`; its files are read when it is sent
+    """
 
     path: str
     method: str = "POST"
     body: bytes | None = None
+    form: Form | None = None
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
 

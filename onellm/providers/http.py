@@ -166,21 +166,31 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
         url, headers = await self._address(http, call)
-        response = await call.transport.request(
-            http.method, url, headers=headers, body=http.body, timeouts=call.timeouts, proxy=call.settings.proxy
-        )
-        if response.status >= _HTTP_ERROR:
-            raise dialect.decode_error(response.status, response.headers, response.body, now=time.time())
+        body = http.body if http.form is None else http.form
+        try:
+            response = await call.transport.request(
+                http.method, url, headers=headers, body=body, timeouts=call.timeouts, proxy=call.settings.proxy
+            )
+            if response.status >= _HTTP_ERROR:
+                raise dialect.decode_error(response.status, response.headers, response.body, now=time.time())
+        except OneLLMError as exc:
+            _mark_final(exc, http)
+            raise
         return response
 
     async def _open(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> ResponseStream:
         url, headers = await self._address(http, call)
-        response = await call.transport.stream(
-            http.method, url, headers=headers, body=http.body, timeouts=call.timeouts, proxy=call.settings.proxy
-        )
-        if response.status >= _HTTP_ERROR:
-            body = await response.read_error()
-            raise dialect.decode_error(response.status, response.headers, body, now=time.time())
+        body = http.body if http.form is None else http.form
+        try:
+            response = await call.transport.stream(
+                http.method, url, headers=headers, body=body, timeouts=call.timeouts, proxy=call.settings.proxy
+            )
+            if response.status >= _HTTP_ERROR:
+                refusal = await response.read_error()
+                raise dialect.decode_error(response.status, response.headers, refusal, now=time.time())
+        except OneLLMError as exc:
+            _mark_final(exc, http)
+            raise
         return response
 
     async def _address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]]:
@@ -273,6 +283,12 @@ async def _open_chunks(
         stream.close()
         raise
     return stream
+
+
+def _mark_final(exc: OneLLMError, http: HttpRequest) -> None:
+    """A request whose source has given bytes that it cannot give again is not sent again."""
+    if http.form is not None and not http.form.repeatable:
+        exc.retryable = False
 
 
 def _locate(exc: OneLLMError, provider: str, model: str | None) -> NoReturn:

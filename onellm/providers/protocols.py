@@ -12,6 +12,7 @@ from msgspec import Struct
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+from onellm.types.files import Form
 from onellm.types.models import ModelInfo
 from onellm.types.options import Timeouts, TokenSource
 from onellm.types.secret import Secret
@@ -63,7 +64,7 @@ class Transport(Protocol):
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Form | None,
         timeouts: Timeouts,
         proxy: str | None = None,
     ) -> Response: ...
@@ -74,7 +75,7 @@ class Transport(Protocol):
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Form | None,
         timeouts: Timeouts,
         proxy: str | None = None,
     ) -> ResponseStream: ...
