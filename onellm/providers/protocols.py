@@ -5,10 +5,11 @@ third party brings, satisfies these directly. It takes part in an operation by h
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
+from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
@@ -16,6 +17,9 @@ from onellm.types.files import Form
 from onellm.types.models import ModelInfo
 from onellm.types.options import Timeouts, TokenSource
 from onellm.types.secret import Secret
+
+ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
+AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
 
 
 class ProviderSettings(Struct, kw_only=True):
@@ -98,13 +102,13 @@ class Call(Struct, kw_only=True):
     query: Mapping[str, Any] | None = None
 
 
-class ChunkStream(Protocol):
-    """A streamed chat answer."""
+class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
+    """A streamed answer."""
 
     @property
     def request_id(self) -> str | None: ...
 
-    async def read(self) -> Sequence[ChatCompletionChunk]:
+    async def read(self) -> Sequence[ChunkT_co]:
         """The chunks of one network read; none is the end.
 
         Raises:
@@ -112,13 +116,16 @@ class ChunkStream(Protocol):
         """
         ...
 
-    def final(self) -> ChatCompletion:
+    def final(self) -> AnswerT_co:
         """The whole answer, once `read` has given none."""
         ...
 
     def close(self) -> None:
         """End the stream now. Safe to call twice, and from another thread."""
         ...
+
+
+ChunkStream: TypeAlias = AnswerStream[ChatCompletionChunk, ChatCompletion]
 
 
 @runtime_checkable
@@ -197,7 +204,11 @@ class Configurable(Protocol):
     def option_env(self) -> Mapping[str, str]: ...
 
 
-OPERATIONS: dict[str, type] = {"chat": ChatProvider, "embeddings": EmbeddingProvider, "models": ModelProvider}
+OPERATIONS: dict[str, type] = {
+    "chat": ChatProvider,
+    "embeddings": EmbeddingProvider,
+    "models": ModelProvider,
+}
 
 
 def operations(provider: object) -> frozenset[str]:
