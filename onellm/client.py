@@ -9,6 +9,7 @@ from onellm.errors import ConfigurationError
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.providers.registry import DEFAULT, Registry
+from onellm.resources.audio import AsyncAudio
 from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
@@ -85,6 +86,7 @@ class AsyncOneLLM:
             retry=retry,
             http_session=http_session,
         )
+        self.audio = AsyncAudio(self._core)
         self.chat = AsyncChat(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
         self.models = AsyncModels(self._core)

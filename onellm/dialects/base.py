@@ -5,11 +5,20 @@ provider: what it needs of one arrives in the request.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
 from onellm.errors import APIStatusError, OneLLMError
+from onellm.types.audio import (
+    AnyTranscription,
+    AnyTranslation,
+    SpeechAudioDoneEvent,
+    SpeechRequest,
+    SpeechStreamEvent,
+    TranscriptionRequest,
+    TranscriptionStreamEvent,
+)
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
@@ -20,6 +29,7 @@ from onellm.types.request import Request
 
 RequestT_contra = TypeVar("RequestT_contra", bound=Request, contravariant=True)
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
+AnswerT_contra = TypeVar("AnswerT_contra", bound=Answer, contravariant=True)
 ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
 
 
@@ -83,6 +93,13 @@ class Reducer(Protocol[ChunkT_co, AnswerT_co]):
         ...
 
 
+@runtime_checkable
+class TakesWhole(Protocol[ChunkT_co, AnswerT_contra]):
+    """A reducer that can make a whole answer its stream: for models that are known not to stream."""
+
+    def read_whole(self, reply: AnswerT_contra, /) -> Sequence[ChunkT_co]: ...
+
+
 class StreamDialect(Dialect[RequestT_contra, AnswerT_co], Protocol[RequestT_contra, AnswerT_co, ChunkT_co]):
     """The same operation, and its answer as it is made."""
 
@@ -109,6 +126,28 @@ class ChatDialect(StreamDialect[ChatRequest, ChatCompletion, ChatCompletionChunk
     def audio_input(self) -> bool: ...
     @property
     def reasoning(self) -> bool: ...
+
+
+TranscriptionDialect: TypeAlias = StreamDialect[TranscriptionRequest, AnyTranscription, TranscriptionStreamEvent]
+TranslationDialect: TypeAlias = Dialect[TranscriptionRequest, AnyTranslation]
+
+
+class SpeechDialect(StreamDialect[SpeechRequest, SpeechAudioDoneEvent, SpeechStreamEvent], Protocol):
+    """Speech over one wire format: audio, or a stream of events that hold it in pieces.
+
+    With `json_answer` the audio stands in JSON, and is not the body itself.
+    """
+
+    @property
+    def json_answer(self) -> bool: ...
+
+    def decode_audio(self, body: bytes) -> bytes:
+        """The audio in an answer of JSON."""
+        ...
+
+    def content_type(self, request: SpeechRequest) -> str:
+        """The type of the audio that was asked for."""
+        ...
 
 
 class EmbeddingDialect(Dialect[EmbeddingsRequest, CreateEmbeddingResponse], Protocol):

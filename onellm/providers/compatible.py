@@ -1,9 +1,18 @@
 """One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
-from onellm.dialects.base import ChatDialect, EmbeddingDialect, ModelsDialect
+from onellm.dialects.base import (
+    ChatDialect,
+    EmbeddingDialect,
+    ModelsDialect,
+    SpeechDialect,
+    TranscriptionDialect,
+    TranslationDialect,
+)
+from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
+from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
 from onellm.errors import (
     AuthenticationError,
     BadRequestError,
@@ -26,6 +35,9 @@ def compatible(
     key_env: str | tuple[str, ...] = (),
     chat: ChatDialect | None = None,
     embeddings: EmbeddingDialect | None = None,
+    transcriptions: TranscriptionDialect | None = None,
+    translations: TranslationDialect | None = None,
+    speech: SpeechDialect | None = None,
     models: ModelsDialect | None = None,
 ) -> HttpProvider:
     """A host of your own that speaks OpenAI's API, to be registered.
@@ -40,9 +52,22 @@ def compatible(
         key_optional=not key_env,
         chat=chat or OpenAIChat(),
         embeddings=embeddings or OpenAIEmbeddings(),
+        transcriptions=transcriptions or OpenAITranscriptions(),
+        translations=translations or OpenAITranslations(),
+        speech=speech or OpenAISpeech(),
         models=models or OpenAIModels(),
     )
 
+
+# Formats of answers, of files that go in, and arguments, that single hosts have or lack.
+_JSON_TEXT = frozenset({"json", "text", "verbose_json"})
+_JSON_ONLY = frozenset({"json", "verbose_json"})
+_WHISPER: dict[str, str] = dict.fromkeys(
+    ("chunking_strategy", "include", "keywords", "known_speaker_names", "known_speaker_references", "languages"),
+    "only OpenAI's own models have it",
+)
+_FIREWORKS_AUDIO = "https://audio-prod.us-virginia-1.direct.fireworks.ai/v1"
+_FIREWORKS_TURBO = "https://audio-turbo.us-virginia-1.direct.fireworks.ai/v1"
 
 _MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 _TEXT_ONLY = frozenset({"text"})
@@ -81,6 +106,9 @@ _ROWS = (
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
         chat=OpenAIChat(renames={"max_tokens": "max_completion_tokens"}),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
+        translations=OpenAITranslations(file_types=OPENAI_AUDIO),
+        speech=OpenAISpeech(formats=OPENAI_SPEECH, max_chars=4096),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
@@ -92,6 +120,9 @@ _ROWS = (
         key_optional=True,
         chat=OpenAIChat(),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
+        translations=OpenAITranslations(),
+        speech=OpenAISpeech(),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
@@ -106,6 +137,8 @@ _ROWS = (
         },
         chat=OpenAIChat(replay=("reasoning_details",)),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
+        speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
         models=OpenAIModels(),
         docs="https://openrouter.ai/docs/api-reference",
     ),
@@ -116,6 +149,9 @@ _ROWS = (
         key_env=("TOGETHER_API_KEY",),
         chat=TogetherChat(renames=_MAX_TOKENS, finish={"eos": "stop"}),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("dimensions")),
+        transcriptions=OpenAITranscriptions(formats=_JSON_ONLY, refuses=_WHISPER),
+        translations=OpenAITranslations(formats=_JSON_ONLY),
+        speech=OpenAISpeech(formats=frozenset({"mp3", "wav", "raw"})),
         models=OpenAIModels(),  # a bare array
         docs="https://docs.together.ai/reference",
     ),
@@ -135,6 +171,9 @@ _ROWS = (
                 "json_validate_failed": BadRequestError,
             },
         ),
+        transcriptions=OpenAITranscriptions(formats=_JSON_TEXT, refuses=_WHISPER),
+        translations=OpenAITranslations(formats=_JSON_TEXT),
+        speech=OpenAISpeech(formats=frozenset({"flac", "mp3", "mulaw", "ogg", "wav"})),
         models=OpenAIModels(),
         docs="https://console.groq.com/docs/api-reference",
     ),
@@ -144,6 +183,14 @@ _ROWS = (
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
         chat=OpenAIChat(renames=_MAX_TOKENS),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(
+            hosted_at=f"{_FIREWORKS_AUDIO}/audio/transcriptions",
+            hosted_models={"whisper-v3-turbo": f"{_FIREWORKS_TURBO}/audio/transcriptions"},
+        ),
+        translations=OpenAITranslations(
+            hosted_at=f"{_FIREWORKS_AUDIO}/audio/translations",
+            hosted_models={"whisper-v3-turbo": f"{_FIREWORKS_TURBO}/audio/translations"},
+        ),
         models=OpenAIModels(),
         docs="https://docs.fireworks.ai/api-reference",
     ),
@@ -206,6 +253,18 @@ _ROWS = (
             codes={"3280": BadRequestError},
         ),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("user"), renames={"dimensions": "output_dimension"}),
+        transcriptions=OpenAITranscriptions(
+            formats=_JSON_ONLY,
+            sends_format=False,
+            brackets=False,
+            refuses={**_WHISPER, **_refuses("prompt")},
+        ),
+        speech=OpenAISpeech(
+            json_answer=True,
+            stream_field=("stream", True),
+            voice_field="voice_id",
+            refuses=_refuses("instructions", "speed"),
+        ),
         models=OpenAIModels(),
         docs="https://docs.mistral.ai/api",
     ),
@@ -245,6 +304,13 @@ _ROWS = (
         base_url="https://api.x.ai/v1",
         key_env=("XAI_API_KEY",),
         chat=OpenAIChat(renames=_MAX_TOKENS, message_names=False, adds_reasoning=True, citations_in=("citations",)),
+        transcriptions=OpenAITranscriptions(
+            path="stt",
+            formats=_JSON_ONLY,
+            sends_format=False,
+            sends_model=False,
+            refuses={**_WHISPER, **_refuses("prompt", "temperature", "timestamp_granularities")},
+        ),
         models=OpenAIModels(),
         docs="https://docs.x.ai/docs/api-reference",
     ),
@@ -298,6 +364,7 @@ _ROWS = (
             },
         ),
         embeddings=OpenAIEmbeddings(base64=False),
+        transcriptions=OpenAITranscriptions(),
         docs="https://docs.z.ai/api-reference",
     ),
     HttpProvider(
@@ -346,6 +413,8 @@ _ROWS = (
             ),
         ),
         embeddings=OpenAIEmbeddings(base64=False),
+        transcriptions=OpenAITranscriptions(),
+        translations=OpenAITranslations(),
         models=OpenAIModels(),
         docs="https://docs.sambanova.ai/docs/en/api-reference",
     ),
@@ -364,6 +433,9 @@ _ROWS = (
         key_env=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
         chat=OpenAIChat(values={"tool_choice": {"required": None}}),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
+        translations=OpenAITranslations(),
+        speech=OpenAISpeech(),
         models=OpenAIModels(),
         docs="https://deepinfra.com/docs/openai_api",
     ),
@@ -407,6 +479,8 @@ _ROWS = (
         key_optional=True,
         chat=OpenAIChat(),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
+        translations=OpenAITranslations(),
         models=OpenAIModels(),
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
     ),
@@ -429,6 +503,7 @@ _ROWS = (
         key_optional=True,
         chat=OpenAIChat(replay=("reasoning_content",)),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
         models=OpenAIModels(),
         docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
     ),
@@ -440,6 +515,7 @@ _ROWS = (
         key_optional=True,
         chat=OpenAIChat(replay=("reasoning_content",)),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
         models=OpenAIModels(),
         docs="https://docs.sglang.ai/basic_usage/openai_api.html",
     ),

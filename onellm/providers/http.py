@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, NoReturn, TypeVar, cast
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -15,18 +15,26 @@ from onellm.dialects.base import (
     HttpRequest,
     ModelsDialect,
     Reducer,
+    SpeechDialect,
     StreamDialect,
+    TakesWhole,
+    TranscriptionDialect,
+    TranslationDialect,
 )
 from onellm.dialects.errors import request_id
-from onellm.errors import OneLLMError, UnsupportedFeatureError
+from onellm.errors import OneLLMError, ResponseDecodeError, UnsupportedFeatureError
 from onellm.providers.auth import BEARER, Auth, Outgoing
 from onellm.providers.protocols import (
     OPERATIONS,
+    Binary,
     Call,
     ChunkStream,
     Response,
     ResponseStream,
+    SpeechStream,
+    TranscriptionStream,
 )
+from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, TranscriptionRequest
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
@@ -60,6 +68,9 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     auth: Auth = BEARER
     chat: ChatDialect | None = None
     embeddings: EmbeddingDialect | None = None
+    transcriptions: TranscriptionDialect | None = None
+    translations: TranslationDialect | None = None
+    speech: SpeechDialect | None = None
     models: ModelsDialect | None = None
     docs: str = ""
 
@@ -120,6 +131,32 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def create_embeddings(self, request: EmbeddingsRequest, call: Call) -> CreateEmbeddingResponse:
         return await self._ask(self._dialect(self.embeddings, "embeddings"), request, call)
+
+    async def create_transcription(self, request: TranscriptionRequest, call: Call) -> AnyTranscription:
+        return await self._ask(self._dialect(self.transcriptions, "transcriptions"), request, call)
+
+    async def stream_transcription(self, request: TranscriptionRequest, call: Call) -> TranscriptionStream:
+        return await self._ask_stream(self._dialect(self.transcriptions, "transcriptions"), request, call)
+
+    async def create_translation(self, request: TranscriptionRequest, call: Call) -> AnyTranslation:
+        return await self._ask(self._dialect(self.translations, "translations"), request, call)
+
+    async def create_speech(self, request: SpeechRequest, call: Call) -> Binary:
+        dialect = self._dialect(self.speech, "speech")
+        request.adjustments.clear()
+        try:
+            response = await self._open(dialect, dialect.encode_request(request), call)
+            binary = HttpBinary(self.name, request, response)
+            if dialect.json_answer or _is_json(response):
+                body = await binary.read_whole(call.max_body_bytes)
+                binary.holds(dialect.decode_audio(body), dialect.content_type(request))
+            await binary.open()
+        except OneLLMError as exc:
+            _locate(exc, self.name, request.model)
+        return binary
+
+    async def stream_speech(self, request: SpeechRequest, call: Call) -> SpeechStream:
+        return await self._ask_stream(self._dialect(self.speech, "speech"), request, call)
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
         dialect = self._dialect(self.models, "models")
@@ -223,6 +260,57 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         return url, headers
 
 
+class HttpBinary:
+    """An answer of bytes, read as it comes."""
+
+    def __init__(self, provider: str, request: Request, response: ResponseStream) -> None:
+        self.provider = provider
+        self.request_id = request_id(response.headers)
+        self.adjustments = tuple(request.adjustments)
+        self.content_type = response.headers.get("Content-Type", "application/octet-stream")
+        length = response.headers.get("Content-Length", "")
+        encoded = "Content-Encoding" in response.headers
+        self.content_length = int(length) if length.isdecimal() and not encoded else None
+        self._model = request.model
+        self._response = response
+        self._first = b""
+
+    async def open(self) -> None:
+        """Read up to the first byte, so that what fails before it can be tried again."""
+        self._first = self._first or await self.read()
+
+    async def read(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        try:
+            return await self._response.read()
+        except OneLLMError as exc:
+            exc.request_id = exc.request_id or self.request_id
+            _locate(exc, self.provider, self._model)
+
+    async def read_whole(self, limit: int) -> bytes:
+        """All of it, up to a limit of bytes."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                self.close()
+                raise ResponseDecodeError(f"the answer is larger than {limit} bytes")
+        return b"".join(pieces)
+
+    def holds(self, content: bytes, content_type: str) -> None:
+        """What the answer's body turned out to hold."""
+        self._first = content
+        self.content_type = content_type
+        self.content_length = len(content)
+
+    def close(self) -> None:
+        self._response.close()
+
+
 class _HttpChunkStream(Generic[ChunkT, AnswerT]):
     """A streamed answer: reads from the connection, folds through the dialect's reducer."""
 
@@ -241,6 +329,13 @@ class _HttpChunkStream(Generic[ChunkT, AnswerT]):
     async def open(self) -> None:
         """Read up to the first chunk, so that what fails before it can be tried again."""
         self._first = await self.read()
+
+    def begin_with(self, chunks: Sequence[ChunkT]) -> None:
+        """Chunks that are known before anything is read."""
+        for chunk in chunks:
+            chunk.provider = self._provider
+            chunk.request_id = self.request_id
+        self._first = chunks
 
     async def read(self) -> Sequence[ChunkT]:
         if self._first:
@@ -289,18 +384,28 @@ async def _open_chunks(
     response: ResponseStream,
     call: Call,
 ) -> _HttpChunkStream[ChunkT, AnswerT]:
-    if response.headers.get("Content-Type", "").startswith("application/json"):
-        # Not a stream: an error inside a 200, or a host that does not stream, whose answer cannot be handed out.
-        dialect.decode_response(await response.read_error(), request)
-        raise UnsupportedFeatureError(f"{provider} answered a streamed call with one whole answer")
+    content_type = response.headers.get("Content-Type", "")
     reducer = dialect.reducer(request, max_event_bytes=call.max_event_bytes)
     stream = _HttpChunkStream(provider, request, response, reducer)
+    if _is_json(response):
+        # Not a stream: an error inside a 200, or a host that does not stream this model.
+        reply = dialect.decode_response(await response.read_error(), request)
+        if not isinstance(reducer, TakesWhole):
+            raise UnsupportedFeatureError(f"{provider} answered a streamed call with one whole answer")
+        stream.begin_with(cast("TakesWhole[ChunkT, AnswerT]", reducer).read_whole(reply))
+    elif content_type.startswith("audio/"):
+        response.close()
+        raise UnsupportedFeatureError(f"{provider} answered a streamed call with {content_type}; it has no events")
     try:
         await stream.open()
     except BaseException:
         stream.close()
         raise
     return stream
+
+
+def _is_json(response: ResponseStream) -> bool:
+    return response.headers.get("Content-Type", "").startswith("application/json")
 
 
 def _mark_final(exc: OneLLMError, http: HttpRequest) -> None:

@@ -9,6 +9,15 @@ from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
+from onellm.types.audio import (
+    AnyTranscription,
+    AnyTranslation,
+    SpeechAudioDoneEvent,
+    SpeechRequest,
+    SpeechStreamEvent,
+    TranscriptionRequest,
+    TranscriptionStreamEvent,
+)
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
@@ -98,6 +107,7 @@ class Call(Struct, kw_only=True):
     settings: ProviderSettings
     timeouts: Timeouts
     max_event_bytes: int
+    max_body_bytes: int = 512 << 20
     headers: Mapping[str, str | None] | None = None
     query: Mapping[str, Any] | None = None
 
@@ -126,6 +136,35 @@ class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
 
 
 ChunkStream: TypeAlias = AnswerStream[ChatCompletionChunk, ChatCompletion]
+TranscriptionStream: TypeAlias = AnswerStream[TranscriptionStreamEvent, AnyTranscription]
+SpeechStream: TypeAlias = AnswerStream[SpeechStreamEvent, SpeechAudioDoneEvent]
+
+
+class Binary(Protocol):
+    """An answer of bytes that is read as it comes.
+
+    content_type:    what the bytes are
+    content_length:  how many there are, where that was said
+    """
+
+    @property
+    def provider(self) -> str: ...
+    @property
+    def request_id(self) -> str | None: ...
+    @property
+    def adjustments(self) -> tuple[str, ...]: ...
+    @property
+    def content_type(self) -> str: ...
+    @property
+    def content_length(self) -> int | None: ...
+
+    async def read(self) -> bytes:
+        """What has come since the last read, waiting for something; b"" is the end."""
+        ...
+
+    def close(self) -> None:
+        """End it now. Safe to call twice, and from another thread."""
+        ...
 
 
 @runtime_checkable
@@ -160,6 +199,37 @@ class ChatProvider(Protocol):
 
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
         """Open a stream, up to and with its first chunk."""
+        ...
+
+
+@runtime_checkable
+class TranscriptionProvider(Protocol):
+    """Serves `audio.transcriptions`. An answer of plain text is a `Transcription` with that text."""
+
+    async def create_transcription(self, request: TranscriptionRequest, call: Call) -> AnyTranscription: ...
+
+    async def stream_transcription(self, request: TranscriptionRequest, call: Call) -> TranscriptionStream:
+        """Open a stream, up to and with its first event."""
+        ...
+
+
+@runtime_checkable
+class TranslationProvider(Protocol):
+    """Serves `audio.translations`. An answer of plain text is a `Translation` with that text."""
+
+    async def create_translation(self, request: TranscriptionRequest, call: Call) -> AnyTranslation: ...
+
+
+@runtime_checkable
+class SpeechProvider(Protocol):
+    """Serves `audio.speech`."""
+
+    async def create_speech(self, request: SpeechRequest, call: Call) -> Binary:
+        """Open the answer, up to its first byte."""
+        ...
+
+    async def stream_speech(self, request: SpeechRequest, call: Call) -> SpeechStream:
+        """Open a stream of events, up to and with its first."""
         ...
 
 
@@ -207,6 +277,9 @@ class Configurable(Protocol):
 OPERATIONS: dict[str, type] = {
     "chat": ChatProvider,
     "embeddings": EmbeddingProvider,
+    "transcriptions": TranscriptionProvider,
+    "translations": TranslationProvider,
+    "speech": SpeechProvider,
     "models": ModelProvider,
 }
 

@@ -6,7 +6,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -54,6 +54,20 @@ def text(value: object, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidRequestError(f"{name} must be a text that is not empty, not {_kind(value)}", param=name)
     return value
+
+
+def choice(value: Any, known: Any, name: str, call: str) -> Any:
+    """One of the values of a `Literal`, or None.
+
+    Raises:
+        InvalidRequestError: it is another; says which one is near.
+    """
+    values: tuple[str, ...] = get_args(known)
+    if value is None or value in values:
+        return value
+    near = difflib.get_close_matches(str(value), values, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; it is one of {', '.join(map(repr, values))}"
+    raise InvalidRequestError(f"{call}: {name} cannot be {value!r}{hint}", param=name)
 
 
 def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
