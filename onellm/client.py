@@ -13,6 +13,7 @@ from onellm.resources.audio import AsyncAudio
 from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
+from onellm.resources.images import AsyncImages
 from onellm.resources.models import AsyncModels
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
 
@@ -89,6 +90,7 @@ class AsyncOneLLM:
         self.audio = AsyncAudio(self._core)
         self.chat = AsyncChat(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
+        self.images = AsyncImages(self._core)
         self.models = AsyncModels(self._core)
 
     def register(self, provider: Provider) -> None:

@@ -24,6 +24,7 @@ from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.files import Form
+from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
 from onellm.types.models import ModelInfo
 from onellm.types.request import Request
 
@@ -148,6 +149,13 @@ class SpeechDialect(StreamDialect[SpeechRequest, SpeechAudioDoneEvent, SpeechStr
     def content_type(self, request: SpeechRequest) -> str:
         """The type of the audio that was asked for."""
         ...
+
+
+class ImageDialect(StreamDialect[ImageRequest, ImagesResponse, ImageStreamEvent], Protocol):
+    """Images over one wire format; with `inline` those to work from must be bytes when it is encoded."""
+
+    @property
+    def inline(self) -> bool: ...
 
 
 class EmbeddingDialect(Dialect[EmbeddingsRequest, CreateEmbeddingResponse], Protocol):

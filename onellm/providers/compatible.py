@@ -3,6 +3,7 @@
 from onellm.dialects.base import (
     ChatDialect,
     EmbeddingDialect,
+    ImageDialect,
     ModelsDialect,
     SpeechDialect,
     TranscriptionDialect,
@@ -11,6 +12,7 @@ from onellm.dialects.base import (
 from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
+from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, OpenAIImages
 from onellm.dialects.openai.models import OpenAIModels
 from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
 from onellm.errors import (
@@ -38,6 +40,9 @@ def compatible(
     transcriptions: TranscriptionDialect | None = None,
     translations: TranslationDialect | None = None,
     speech: SpeechDialect | None = None,
+    images: ImageDialect | None = None,
+    image_edits: ImageDialect | None = None,
+    image_variations: ImageDialect | None = None,
     models: ModelsDialect | None = None,
 ) -> HttpProvider:
     """A host of your own that speaks OpenAI's API, to be registered.
@@ -55,6 +60,9 @@ def compatible(
         transcriptions=transcriptions or OpenAITranscriptions(),
         translations=translations or OpenAITranslations(),
         speech=speech or OpenAISpeech(),
+        images=images or OpenAIImages(),
+        image_edits=image_edits or OpenAIImages(path=_EDITS),
+        image_variations=image_variations or OpenAIImages(path=_VARIATIONS),
         models=models or OpenAIModels(),
     )
 
@@ -66,6 +74,10 @@ _WHISPER: dict[str, str] = dict.fromkeys(
     ("chunking_strategy", "include", "keywords", "known_speaker_names", "known_speaker_references", "languages"),
     "only OpenAI's own models have it",
 )
+_EDITS = "images/edits"
+_VARIATIONS = "images/variations"
+# OpenAI's models answer in base64 only, and refuse to be asked for it.
+_BASE64_ONLY: dict[str, dict[str, str | None]] = {"response_format": {"b64_json": OMIT, "url": None}}
 _FIREWORKS_AUDIO = "https://audio-prod.us-virginia-1.direct.fireworks.ai/v1"
 _FIREWORKS_TURBO = "https://audio-turbo.us-virginia-1.direct.fireworks.ai/v1"
 
@@ -109,6 +121,11 @@ _ROWS = (
         transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
         translations=OpenAITranslations(file_types=OPENAI_AUDIO),
         speech=OpenAISpeech(formats=OPENAI_SPEECH, max_chars=4096),
+        images=OpenAIImages(max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY),
+        image_edits=OpenAIImages(
+            path=_EDITS, max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY, file_types=OPENAI_IMAGES
+        ),
+        image_variations=OpenAIImages(path=_VARIATIONS, max_n=10, file_types=OPENAI_IMAGES),  # retired
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
@@ -123,6 +140,9 @@ _ROWS = (
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
         speech=OpenAISpeech(),
+        images=OpenAIImages(),
+        image_edits=OpenAIImages(path=_EDITS),
+        image_variations=OpenAIImages(path=_VARIATIONS),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
@@ -139,6 +159,7 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
+        images=OpenAIImages(path="images"),
         models=OpenAIModels(),
         docs="https://openrouter.ai/docs/api-reference",
     ),
@@ -152,6 +173,7 @@ _ROWS = (
         transcriptions=OpenAITranscriptions(formats=_JSON_ONLY, refuses=_WHISPER),
         translations=OpenAITranslations(formats=_JSON_ONLY),
         speech=OpenAISpeech(formats=frozenset({"mp3", "wav", "raw"})),
+        images=OpenAIImages(values={"response_format": {"b64_json": "base64"}}),
         models=OpenAIModels(),  # a bare array
         docs="https://docs.together.ai/reference",
     ),
@@ -200,6 +222,7 @@ _ROWS = (
         key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         chat=OpenAIChat(codes={"RESOURCE_EXHAUSTED": RateLimitError, "UNAVAILABLE": OverloadedError}),
         embeddings=OpenAIEmbeddings(),
+        images=OpenAIImages(),
         models=OpenAIModels(prefix="models/"),
         docs="https://ai.google.dev/gemini-api/docs/openai",
     ),
@@ -311,6 +334,8 @@ _ROWS = (
             sends_model=False,
             refuses={**_WHISPER, **_refuses("prompt", "temperature", "timestamp_granularities")},
         ),
+        images=OpenAIImages(),
+        image_edits=OpenAIImages(path=_EDITS, inline=True),
         models=OpenAIModels(),
         docs="https://docs.x.ai/docs/api-reference",
     ),
@@ -365,6 +390,7 @@ _ROWS = (
         ),
         embeddings=OpenAIEmbeddings(base64=False),
         transcriptions=OpenAITranscriptions(),
+        images=OpenAIImages(),
         docs="https://docs.z.ai/api-reference",
     ),
     HttpProvider(
@@ -424,6 +450,7 @@ _ROWS = (
         key_env=("NEBIUS_API_KEY",),
         chat=OpenAIChat(audio_input=False),
         embeddings=OpenAIEmbeddings(),
+        images=OpenAIImages(),
         models=OpenAIModels(),
         docs="https://docs.tokenfactory.nebius.com/api-reference",
     ),
@@ -436,6 +463,8 @@ _ROWS = (
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
         speech=OpenAISpeech(),
+        images=OpenAIImages(),
+        image_edits=OpenAIImages(path=_EDITS),
         models=OpenAIModels(),
         docs="https://deepinfra.com/docs/openai_api",
     ),

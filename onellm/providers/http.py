@@ -13,6 +13,7 @@ from onellm.dialects.base import (
     EmbeddingDialect,
     ErrorDecoder,
     HttpRequest,
+    ImageDialect,
     ModelsDialect,
     Reducer,
     SpeechDialect,
@@ -24,11 +25,13 @@ from onellm.dialects.base import (
 from onellm.dialects.errors import request_id
 from onellm.errors import OneLLMError, ResponseDecodeError, UnsupportedFeatureError
 from onellm.providers.auth import BEARER, Auth, Outgoing
+from onellm.providers.inline import read_whole
 from onellm.providers.protocols import (
     OPERATIONS,
     Binary,
     Call,
     ChunkStream,
+    ImageStream,
     Response,
     ResponseStream,
     SpeechStream,
@@ -39,6 +42,7 @@ from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+from onellm.types.images import ImageRequest, ImagesResponse
 from onellm.types.models import ModelInfo
 from onellm.types.request import Request
 
@@ -71,6 +75,9 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     transcriptions: TranscriptionDialect | None = None
     translations: TranslationDialect | None = None
     speech: SpeechDialect | None = None
+    images: ImageDialect | None = None
+    image_edits: ImageDialect | None = None
+    image_variations: ImageDialect | None = None
     models: ModelsDialect | None = None
     docs: str = ""
 
@@ -157,6 +164,23 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def stream_speech(self, request: SpeechRequest, call: Call) -> SpeechStream:
         return await self._ask_stream(self._dialect(self.speech, "speech"), request, call)
+
+    async def generate_images(self, request: ImageRequest, call: Call) -> ImagesResponse:
+        return await self._ask(self._dialect(self.images, "images"), request, call)
+
+    async def stream_images(self, request: ImageRequest, call: Call) -> ImageStream:
+        return await self._ask_stream(self._dialect(self.images, "images"), request, call)
+
+    async def edit_images(self, request: ImageRequest, call: Call) -> ImagesResponse:
+        dialect = self._dialect(self.image_edits, "image_edits")
+        return await self._ask(dialect, await _with_images(dialect, request, call), call)
+
+    async def stream_image_edits(self, request: ImageRequest, call: Call) -> ImageStream:
+        dialect = self._dialect(self.image_edits, "image_edits")
+        return await self._ask_stream(dialect, await _with_images(dialect, request, call), call)
+
+    async def vary_image(self, request: ImageRequest, call: Call) -> ImagesResponse:
+        return await self._ask(self._dialect(self.image_variations, "image_variations"), request, call)
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
         dialect = self._dialect(self.models, "models")
@@ -402,6 +426,14 @@ async def _open_chunks(
         stream.close()
         raise
     return stream
+
+
+async def _with_images(dialect: ImageDialect, request: ImageRequest, call: Call) -> ImageRequest:
+    """The request with its images read, where they go into JSON. They stay read for another attempt."""
+    if dialect.inline:
+        limit = call.max_body_bytes
+        request.images = [await read_whole(image, "image", limit=limit) for image in request.images]
+    return request
 
 
 def _is_json(response: ResponseStream) -> bool:

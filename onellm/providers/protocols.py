@@ -23,6 +23,7 @@ from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.files import Form
+from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
 from onellm.types.models import ModelInfo
 from onellm.types.options import Timeouts, TokenSource
 from onellm.types.secret import Secret
@@ -137,6 +138,7 @@ class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
 
 ChunkStream: TypeAlias = AnswerStream[ChatCompletionChunk, ChatCompletion]
 TranscriptionStream: TypeAlias = AnswerStream[TranscriptionStreamEvent, AnyTranscription]
+ImageStream: TypeAlias = AnswerStream[ImageStreamEvent, ImagesResponse]
 SpeechStream: TypeAlias = AnswerStream[SpeechStreamEvent, SpeechAudioDoneEvent]
 
 
@@ -234,6 +236,35 @@ class SpeechProvider(Protocol):
 
 
 @runtime_checkable
+class ImageProvider(Protocol):
+    """Serves `images.generate`."""
+
+    async def generate_images(self, request: ImageRequest, call: Call) -> ImagesResponse: ...
+
+    async def stream_images(self, request: ImageRequest, call: Call) -> ImageStream:
+        """Open a stream, up to and with its first event."""
+        ...
+
+
+@runtime_checkable
+class ImageEditProvider(Protocol):
+    """Serves `images.edit`."""
+
+    async def edit_images(self, request: ImageRequest, call: Call) -> ImagesResponse: ...
+
+    async def stream_image_edits(self, request: ImageRequest, call: Call) -> ImageStream:
+        """Open a stream, up to and with its first event."""
+        ...
+
+
+@runtime_checkable
+class ImageVariationProvider(Protocol):
+    """Serves `images.create_variation`."""
+
+    async def vary_image(self, request: ImageRequest, call: Call) -> ImagesResponse: ...
+
+
+@runtime_checkable
 class EmbeddingProvider(Protocol):
     """Serves `embeddings`. `max_embedding_inputs` is how many inputs one request may have."""
 
@@ -280,6 +311,9 @@ OPERATIONS: dict[str, type] = {
     "transcriptions": TranscriptionProvider,
     "translations": TranslationProvider,
     "speech": SpeechProvider,
+    "images": ImageProvider,
+    "image_edits": ImageEditProvider,
+    "image_variations": ImageVariationProvider,
     "models": ModelProvider,
 }
 

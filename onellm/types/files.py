@@ -190,11 +190,12 @@ def input_file(given: object, param: str, *, kind: Kind | None = None) -> InputF
         parts = cast("tuple[object, ...]", given)
         if not 2 <= len(parts) <= 4:  # noqa: PLR2004 - as openai's client has it
             raise InvalidRequestError(
-                f"{param}: a tuple is (filename, file[, content_type[, headers]]), not {len(parts)} values", param=param
+                f"{param}: a tuple is (filename, file[, content_type[, headers]]), not {len(parts)} values",
+                param=_root(param),
             )
         name, content, content_type, headers = (*parts, None, None)[:4]
     if (name is not None and not isinstance(name, str)) or not (content_type is None or isinstance(content_type, str)):
-        raise InvalidRequestError(f"{param}: filename and content type must be texts", param=param)
+        raise InvalidRequestError(f"{param}: filename and content type must be texts", param=_root(param))
     source = _source(content, param)
     name = name or _name_of(content)
     extension = _extension(name)
@@ -202,13 +203,18 @@ def input_file(given: object, param: str, *, kind: Kind | None = None) -> InputF
         name, extension = f"{name or 'upload'}.{found}", found
     known = CONTENT_TYPES.get(extension)
     if kind is not None and known is not None and content_type is None and not _is(kind, known):
-        raise InvalidRequestError(f"{param}: {name!r} is {known}, not {kind}", param=param)
+        raise InvalidRequestError(f"{param}: {name!r} is {known}, not {kind}", param=_root(param))
     return InputFile(
         filename=name or "upload",
         content_type=content_type or known or UNKNOWN_TYPE,
         source=source,
         headers=cast("Mapping[str, str]", headers or {}),
     )
+
+
+def _root(param: str) -> str:
+    """The argument's name in a path such as `image[2]`."""
+    return param.partition("[")[0]
 
 
 def _is(kind: Kind, content_type: str) -> bool:
@@ -221,7 +227,7 @@ def _source(content: object, param: str) -> Source:
         raise InvalidRequestError(
             f"{param}: a text could be a path or the content; give pathlib.Path({content[:40]!r}), bytes, "
             "or an open file",
-            param=param,
+            param=_root(param),
         )
     if isinstance(content, bytes | bytearray | FilePath):
         return content
@@ -230,12 +236,14 @@ def _source(content: object, param: str) -> Source:
     if isinstance(content, AsyncIterable):
         return OneShot(cast("AsyncIterable[bytes]", content))
     if isinstance(content, io.TextIOBase):
-        raise InvalidRequestError(f'{param}: the file is open as text; open it with "rb"', param=param)
+        raise InvalidRequestError(f'{param}: the file is open as text; open it with "rb"', param=_root(param))
     if callable(getattr(content, "read", None)):
         file = cast("IO[bytes]", content)
         return file if _seekable(file) else OneShot(file)
     kind = type(content).__name__
-    raise InvalidRequestError(f"{param}: give bytes, a path, or a file opened in binary mode, not {kind}", param=param)
+    raise InvalidRequestError(
+        f"{param}: give bytes, a path, or a file opened in binary mode, not {kind}", param=_root(param)
+    )
 
 
 def _seekable(file: IO[bytes]) -> bool:
