@@ -1,6 +1,7 @@
 """Forms over a real socket: what arrives, what is held in memory, what is sent again."""
 
 import asyncio
+import contextlib
 import io
 import os
 import resource
@@ -218,6 +219,29 @@ async def test_files_are_closed_on_every_path(
     with pytest.raises(InvalidRequestError):
         await post(server, Form(files=(*form(path).files, *form(tmp_path / "nothing").files)))
     assert opened[-1].closed
+
+
+async def test_answer_before_the_end_of_an_upload(tmp_path: Path) -> None:
+    """A server that has seen enough may refuse while the file is still going out: that is the answer."""
+    path = tmp_path / "a.wav"
+    with path.open("wb") as grown:
+        grown.truncate(64 << 20)
+    done = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1 << 20):
+                pass
+        writer.close()
+        done.set()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        loopback = Loopback()
+        loopback._server = server
+        assert await post(loopback, form(path)) == 413
+        await done.wait()
 
 
 async def test_slow_upload_is_not_a_late_answer(server: Loopback) -> None:
