@@ -9,9 +9,11 @@ from onellm.errors import ConfigurationError
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.providers.registry import DEFAULT, Registry
+from onellm.resources.audio import AsyncAudio
 from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
+from onellm.resources.images import AsyncImages
 from onellm.resources.models import AsyncModels
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
 
@@ -89,8 +91,10 @@ class AsyncOneLLM:
             retry=retry,
             http_session=http_session,
         )
+        self.audio = AsyncAudio(self._core)
         self.chat = AsyncChat(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
+        self.images = AsyncImages(self._core)
         self.models = AsyncModels(self._core)
 
     def register(self, provider: Provider) -> None:

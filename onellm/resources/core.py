@@ -152,6 +152,7 @@ class Core:
                 settings=bound.settings,
                 timeouts=_timeouts(taken.get("timeout"), self.config.timeouts),
                 max_event_bytes=self._http.max_event_bytes,
+                max_body_bytes=self._http.max_body_bytes,
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
             ),

@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -61,6 +61,20 @@ def text(value: object, name: str) -> str:
             f"{name} must be a text that is not empty, not {_kind(value)}", param=name.partition("[")[0]
         )
     return value
+
+
+def choice(value: Any, known: Any, name: str, call: str) -> Any:
+    """One of the values of a `Literal`, or None.
+
+    Raises:
+        InvalidRequestError: it is another; says which one is near.
+    """
+    values: tuple[str, ...] = get_args(known)
+    if value is None or value in values:
+        return value
+    near = _near(str(value), values)
+    hint = f"; did you mean {near!r}?" if near else f"; it is one of {', '.join(map(repr, values))}"
+    raise InvalidRequestError(f"{call}: {name} cannot be {value!r}{hint}", param=name)
 
 
 def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:

@@ -33,6 +33,15 @@ class Watch:
             self.phase = phase
         self.resume(deadline)
 
+    def extend(self, limit: float | None) -> None:
+        """What the task waits for is under way: the limit it waits under begins anew. For any task of the loop."""
+        if limit is None or self.phase == "total":
+            return
+        self.deadline = self._watchdog.loop.time() + limit
+        if self.deadline >= self._total_at:
+            self.deadline = self._total_at
+            self.phase = "total"
+
     def resume(self, deadline: float) -> None:
         """Wait on under a deadline that was set before."""
         self.deadline = deadline
