@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from onellm.policy.retry import RetryPolicy
     from onellm.providers.registry import get_provider, list_providers, register_provider
-    from onellm.resources.streams import AsyncChatCompletionStream
+    from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
     from onellm.types.options import HttpOptions, Timeouts
 
 __version__ = "0.1.0"
@@ -86,7 +86,7 @@ _HOMES = {
     ),
     "policy.retry": ("RetryPolicy",),
     "providers.registry": ("get_provider", "list_providers", "register_provider"),
-    "resources.streams": ("AsyncChatCompletionStream",),
+    "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
     "types.options": ("HttpOptions", "Timeouts"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -97,6 +97,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "AsyncChatCompletionStream",
+    "AsyncCompletionStream",
     "AsyncOneLLM",
     "AuthenticationError",
     "BadRequestError",

@@ -10,6 +10,7 @@ from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.providers.registry import DEFAULT, Registry
 from onellm.resources.chat import AsyncChat
+from onellm.resources.completions import AsyncCompletions
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
 from onellm.resources.models import AsyncModels
@@ -86,6 +87,7 @@ class AsyncOneLLM:
             http_session=http_session,
         )
         self.chat = AsyncChat(self._core)
+        self.completions = AsyncCompletions(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
         self.models = AsyncModels(self._core)
 

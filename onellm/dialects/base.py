@@ -5,7 +5,8 @@ provider: what it needs of one arrives in the request.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -13,22 +14,34 @@ from onellm.errors import APIStatusError, OneLLMError
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
+from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
 from onellm.types.request import Request
 
 RequestT_contra = TypeVar("RequestT_contra", bound=Request, contravariant=True)
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
+ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
 
 
 class HttpRequest(Struct, frozen=True, kw_only=True):
-    """A request without its host: `path` is joined to the base URL by string."""
+    """A request without its host: `path` is joined to the base URL by string.
+
+    hosted_at:  the whole URL of an operation that the provider keeps outside its base URL; used in place of `path`
+                as long as the base URL is the provider's own, and not one that the user gave
+    """
 
     path: str
+    hosted_at: str = ""
     method: str = "POST"
     body: bytes | None = None
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
+
+
+def with_model(address: str, model: str) -> str:
+    """A path or URL such as `inference/{model}` with the model in it, its slashes kept."""
+    return address.replace("{model}", quote(model, safe="/:@"))
 
 
 class ErrorDecoder(Protocol):
@@ -46,20 +59,24 @@ class Dialect(ErrorDecoder, Protocol[RequestT_contra, AnswerT_co]):
     def decode_response(self, body: bytes, request: RequestT_contra, /) -> AnswerT_co: ...
 
 
-class ChatReducer(Protocol):
+class Reducer(Protocol[ChunkT_co, AnswerT_co]):
     """Folds one stream: bytes in, chunks out, the whole answer at the end. One instance a stream."""
 
-    error: OneLLMError | None
-    """Set when the stream announced an error or broke its format; chunks before it have been handed out."""
+    @property
+    def error(self) -> OneLLMError | None:
+        """Set when the stream announced an error or broke its format; chunks before it have been handed out."""
+        ...
 
-    finished: bool
-    """True once the terminal event has come: nothing more is worth reading."""
+    @property
+    def finished(self) -> bool:
+        """True once the terminal event has come: nothing more is worth reading."""
+        ...
 
-    def feed(self, data: bytes) -> Sequence[ChatCompletionChunk]:
+    def feed(self, data: bytes) -> Sequence[ChunkT_co]:
         """The chunks that these bytes complete."""
         ...
 
-    def close(self) -> ChatCompletion:
+    def close(self) -> AnswerT_co:
         """The whole answer.
 
         Raises:
@@ -69,7 +86,20 @@ class ChatReducer(Protocol):
         ...
 
 
-class ChatDialect(Dialect[ChatRequest, ChatCompletion], Protocol):
+class StreamDialect(Dialect[RequestT_contra, AnswerT_co], Protocol[RequestT_contra, AnswerT_co, ChunkT_co]):
+    """The same operation, and its answer as it is made."""
+
+    def encode_stream(self, request: RequestT_contra, /) -> HttpRequest:
+        """The same request for a streamed answer."""
+        ...
+
+    def reducer(self, request: RequestT_contra, /, *, max_event_bytes: int) -> Reducer[ChunkT_co, AnswerT_co]: ...
+
+
+ChatReducer: TypeAlias = Reducer[ChatCompletionChunk, ChatCompletion]
+
+
+class ChatDialect(StreamDialect[ChatRequest, ChatCompletion, ChatCompletionChunk], Protocol):
     """Chat over one wire format. The properties are what a row's capability flags are derived from."""
 
     @property
@@ -83,11 +113,9 @@ class ChatDialect(Dialect[ChatRequest, ChatCompletion], Protocol):
     @property
     def reasoning(self) -> bool: ...
 
-    def encode_stream(self, request: ChatRequest) -> HttpRequest:
-        """The same request for a streamed answer."""
-        ...
 
-    def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> ChatReducer: ...
+CompletionDialect: TypeAlias = StreamDialect[CompletionRequest, Completion, Completion]
+"""Text completions over one wire format. A chunk of one has the shape of the whole."""
 
 
 class EmbeddingDialect(Dialect[EmbeddingsRequest, CreateEmbeddingResponse], Protocol):

@@ -1,8 +1,10 @@
 """One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
-from onellm.dialects.base import ChatDialect, EmbeddingDialect, ModelsDialect
+from onellm.dialects.base import ChatDialect, CompletionDialect, EmbeddingDialect, ModelsDialect
 from onellm.dialects.openai.chat import OpenAIChat
+from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
+from onellm.dialects.openai.fim import ChatShapedCompletions
 from onellm.dialects.openai.models import OpenAIModels
 from onellm.errors import (
     AuthenticationError,
@@ -25,6 +27,7 @@ def compatible(
     *,
     key_env: str | tuple[str, ...] = (),
     chat: ChatDialect | None = None,
+    completions: CompletionDialect | None = None,
     embeddings: EmbeddingDialect | None = None,
     models: ModelsDialect | None = None,
 ) -> HttpProvider:
@@ -39,6 +42,7 @@ def compatible(
         key_env=(key_env,) if isinstance(key_env, str) else key_env,
         key_optional=not key_env,
         chat=chat or OpenAIChat(),
+        completions=completions or OpenAICompletions(),
         embeddings=embeddings or OpenAIEmbeddings(),
         models=models or OpenAIModels(),
     )
@@ -80,6 +84,7 @@ _ROWS = (
         option_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
         chat=OpenAIChat(renames={"max_tokens": "max_completion_tokens"}),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
@@ -91,6 +96,7 @@ _ROWS = (
         key_env=("OPENAI_COMPATIBLE_API_KEY",),
         key_optional=True,
         chat=OpenAIChat(),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
@@ -115,6 +121,7 @@ _ROWS = (
         base_url_env=("TOGETHER_BASE_URL",),
         key_env=("TOGETHER_API_KEY",),
         chat=TogetherChat(renames=_MAX_TOKENS, finish={"eos": "stop"}),
+        completions=OpenAICompletions(one_prompt=True),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("dimensions")),
         models=OpenAIModels(),  # a bare array
         docs="https://docs.together.ai/reference",
@@ -143,6 +150,7 @@ _ROWS = (
         base_url="https://api.fireworks.ai/inference/v1",
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
         chat=OpenAIChat(renames=_MAX_TOKENS),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://docs.fireworks.ai/api-reference",
@@ -184,6 +192,11 @@ _ROWS = (
             replay=("reasoning_content",),
             cached_in="prompt_cache_hit_tokens",
         ),
+        completions=OpenAICompletions(
+            hosted_at="https://api.deepseek.com/beta/completions",
+            refuses=_refuses("best_of", "logit_bias", "n", "seed", "user"),
+            one_prompt=True,
+        ),
         models=OpenAIModels(),
         docs="https://api-docs.deepseek.com",
     ),
@@ -205,6 +218,24 @@ _ROWS = (
             tool_id_length=9,
             codes={"3280": BadRequestError},
         ),
+        completions=ChatShapedCompletions(
+            path="fim/completions",
+            refuses=_refuses(
+                "best_of",
+                "echo",
+                "frequency_penalty",
+                "logit_bias",
+                "logprobs",
+                "n",
+                "presence_penalty",
+                "stream_options",
+                "user",
+            ),
+            renames={"seed": "random_seed"},
+            one_prompt=True,
+            stream_usage=False,
+            codes={"3280": BadRequestError},
+        ),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("user"), renames={"dimensions": "output_dimension"}),
         models=OpenAIModels(),
         docs="https://docs.mistral.ai/api",
@@ -215,6 +246,7 @@ _ROWS = (
         base_url_env=("ANYSCALE_BASE_URL",),
         key_env=("ANYSCALE_API_KEY",),
         chat=OpenAIChat(),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://docs.anyscale.com/llm/serving",
@@ -237,6 +269,7 @@ _ROWS = (
         key_env=("HF_TOKEN",),
         key_optional=True,
         chat=OpenAIChat(renames=_MAX_TOKENS, response_formats=_NO_JSON_OBJECT, schema_key="value", audio_input=False),
+        completions=OpenAICompletions(),
         models=OpenAIModels(),
         docs="https://huggingface.co/docs/text-generation-inference/reference/api_reference",
     ),
@@ -253,6 +286,7 @@ _ROWS = (
         base_url="https://api.cerebras.ai/v1",
         key_env=("CEREBRAS_API_KEY",),
         chat=OpenAIChat(refuses=_refuses("n", "presence_penalty", "frequency_penalty"), audio_input=False),
+        completions=OpenAICompletions(),
         models=OpenAIModels(),
         docs="https://inference-docs.cerebras.ai/api-reference",
     ),
@@ -330,6 +364,7 @@ _ROWS = (
         base_url_env=("NVIDIA_BASE_URL",),
         key_env=("NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"),
         chat=OpenAIChat(renames=_MAX_TOKENS),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://docs.api.nvidia.com/nim/reference/llm-apis",
@@ -345,6 +380,9 @@ _ROWS = (
                 "logprobs", "top_logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed"
             ),
         ),
+        completions=OpenAICompletions(
+            refuses=_refuses("logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed")
+        ),
         embeddings=OpenAIEmbeddings(base64=False),
         models=OpenAIModels(),
         docs="https://docs.sambanova.ai/docs/en/api-reference",
@@ -354,6 +392,7 @@ _ROWS = (
         base_url="https://api.tokenfactory.nebius.com/v1",
         key_env=("NEBIUS_API_KEY",),
         chat=OpenAIChat(audio_input=False),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://docs.tokenfactory.nebius.com/api-reference",
@@ -363,6 +402,7 @@ _ROWS = (
         base_url="https://api.deepinfra.com/v1/openai",
         key_env=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
         chat=OpenAIChat(values={"tool_choice": {"required": None}}),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://deepinfra.com/docs/openai_api",
@@ -406,6 +446,7 @@ _ROWS = (
         key_env=("VLLM_API_KEY",),
         key_optional=True,
         chat=OpenAIChat(),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
@@ -417,6 +458,7 @@ _ROWS = (
         key_env=("LM_STUDIO_API_KEY", "LM_API_TOKEN"),
         key_optional=True,
         chat=OpenAIChat(renames=_MAX_TOKENS, response_formats=_NO_JSON_OBJECT, audio_input=False),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://lmstudio.ai/docs/app/api/endpoints/openai",
@@ -428,6 +470,7 @@ _ROWS = (
         key_env=("LLAMA_API_KEY",),
         key_optional=True,
         chat=OpenAIChat(replay=("reasoning_content",)),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
@@ -439,6 +482,7 @@ _ROWS = (
         key_env=("SGLANG_API_KEY",),
         key_optional=True,
         chat=OpenAIChat(replay=("reasoning_content",)),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://docs.sglang.ai/basic_usage/openai_api.html",

@@ -2,27 +2,37 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import NoReturn, TypeVar
+from typing import Generic, NoReturn, TypeVar
 from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from onellm.dialects.base import (
     ChatDialect,
-    ChatReducer,
+    CompletionDialect,
     Dialect,
     EmbeddingDialect,
     ErrorDecoder,
     HttpRequest,
     ModelsDialect,
+    Reducer,
+    StreamDialect,
 )
 from onellm.dialects.errors import request_id
 from onellm.errors import OneLLMError, UnsupportedFeatureError
 from onellm.providers.auth import BEARER, Auth, Outgoing
-from onellm.providers.protocols import Call, ChunkStream, Response, ResponseStream
+from onellm.providers.protocols import (
+    OPERATIONS,
+    Call,
+    ChunkStream,
+    CompletionStream,
+    Response,
+    ResponseStream,
+)
 from onellm.types.base import Answer
-from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
+from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
 from onellm.types.request import Request
@@ -30,6 +40,7 @@ from onellm.types.request import Request
 D = TypeVar("D")
 RequestT = TypeVar("RequestT", bound=Request)
 AnswerT = TypeVar("AnswerT", bound=Answer)
+ChunkT = TypeVar("ChunkT", bound=Answer)
 
 _USER_AGENT = "onellm"
 _HTTP_ERROR = 300  # redirects are not followed with credentials: they are errors too
@@ -51,6 +62,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     auth: Auth = BEARER
     chat: ChatDialect | None = None
+    completions: CompletionDialect | None = None
     embeddings: EmbeddingDialect | None = None
     models: ModelsDialect | None = None
     docs: str = ""
@@ -59,8 +71,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     @property
     def operations(self) -> frozenset[str]:
-        served = {"chat": self.chat, "embeddings": self.embeddings, "models": self.models}
-        return frozenset(name for name, dialect in served.items() if dialect is not None)
+        return frozenset(name for name in OPERATIONS if getattr(self, name, None) is not None)
 
     @property
     def json_mode_support(self) -> bool:
@@ -96,7 +107,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             "function_calling_support": self.function_calling_support,
             "json_schema_support": self.chat is not None and "json_schema" in self.chat.response_formats,
             "reasoning_support": self.chat is not None and self.chat.reasoning,
-            **{f"{name}_support": name in self.operations for name in ("chat", "embeddings", "models")},
+            **{f"{name}_support": name in self.operations for name in OPERATIONS},
         }
 
     # --- operations ---
@@ -105,14 +116,13 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         return await self._ask(self._dialect(self.chat, "chat"), request, call)
 
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
-        dialect = self._dialect(self.chat, "chat")
-        request.adjustments.clear()
-        try:
-            encoded = dialect.encode_stream(request)
-            response = await self._open(dialect, encoded, call)
-            return await _open_chunks(self.name, dialect, request, response, call)
-        except OneLLMError as exc:
-            _locate(exc, self.name, request.model)
+        return await self._ask_stream(self._dialect(self.chat, "chat"), request, call)
+
+    async def create_completion(self, request: CompletionRequest, call: Call) -> Completion:
+        return await self._ask(self._dialect(self.completions, "completions"), request, call)
+
+    async def stream_completion(self, request: CompletionRequest, call: Call) -> CompletionStream:
+        return await self._ask_stream(self._dialect(self.completions, "completions"), request, call)
 
     @property
     def max_embedding_inputs(self) -> int:
@@ -164,6 +174,17 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         reply.adjustments = tuple(request.adjustments)
         return reply
 
+    async def _ask_stream(
+        self, dialect: StreamDialect[RequestT, AnswerT, ChunkT], request: RequestT, call: Call
+    ) -> "_HttpChunkStream[ChunkT, AnswerT]":
+        """Send one request, read its answer up to the first chunk."""
+        request.adjustments.clear()
+        try:
+            response = await self._open(dialect, dialect.encode_stream(request), call)
+            return await _open_chunks(self.name, dialect, request, response, call)
+        except OneLLMError as exc:
+            _locate(exc, self.name, request.model)
+
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
         url, headers = await self._address(http, call)
         response = await call.transport.request(
@@ -185,7 +206,8 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def _address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]]:
         settings = call.settings
-        url = f"{settings.base_url}/{http.path}"
+        hosted = http.hosted_at and settings.base_url == self.base_url
+        url = http.hosted_at if hosted else f"{settings.base_url}/{http.path}"
         if http.query or call.query:
             url = f"{url}?{urlencode({**http.query, **(call.query or {})}, doseq=True)}"
         headers = {"User-Agent": _USER_AGENT, **self.headers, **settings.headers}
@@ -201,24 +223,26 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         return url, headers
 
 
-class _HttpChunkStream:
+class _HttpChunkStream(Generic[ChunkT, AnswerT]):
     """A streamed answer: reads from the connection, folds through the dialect's reducer."""
 
-    def __init__(self, provider: str, request: ChatRequest, response: ResponseStream, reducer: ChatReducer) -> None:
+    def __init__(
+        self, provider: str, request: Request, response: ResponseStream, reducer: Reducer[ChunkT, AnswerT]
+    ) -> None:
         self.request_id = request_id(response.headers)
         self._provider = provider
         self._model = request.model
         self._adjustments = tuple(request.adjustments)
         self._response = response
         self._reducer = reducer
-        self._final: ChatCompletion | None = None
-        self._first: Sequence[ChatCompletionChunk] = ()
+        self._final: AnswerT | None = None
+        self._first: Sequence[ChunkT] = ()
 
     async def open(self) -> None:
         """Read up to the first chunk, so that what fails before it can be tried again."""
         self._first = await self.read()
 
-    async def read(self) -> Sequence[ChatCompletionChunk]:
+    async def read(self) -> Sequence[ChunkT]:
         if self._first:
             first, self._first = self._first, ()
             return first
@@ -231,7 +255,7 @@ class _HttpChunkStream:
             exc.request_id = exc.request_id or self.request_id
             _locate(exc, self._provider, self._model)
 
-    async def _read(self) -> Sequence[ChatCompletionChunk]:
+    async def _read(self) -> Sequence[ChunkT]:
         reducer = self._reducer
         while not (reducer.finished or reducer.error):
             data = await self._response.read()
@@ -251,7 +275,7 @@ class _HttpChunkStream:
         self._final = final
         return ()
 
-    def final(self) -> ChatCompletion:
+    def final(self) -> AnswerT:
         return self._reducer.close() if self._final is None else self._final
 
     def close(self) -> None:
@@ -259,8 +283,12 @@ class _HttpChunkStream:
 
 
 async def _open_chunks(
-    provider: str, dialect: ChatDialect, request: ChatRequest, response: ResponseStream, call: Call
-) -> _HttpChunkStream:
+    provider: str,
+    dialect: StreamDialect[RequestT, AnswerT, ChunkT],
+    request: RequestT,
+    response: ResponseStream,
+    call: Call,
+) -> _HttpChunkStream[ChunkT, AnswerT]:
     if response.headers.get("Content-Type", "").startswith("application/json"):
         # Not a stream: an error inside a 200, or a host that does not stream, whose answer cannot be handed out.
         dialect.decode_response(await response.read_error(), request)

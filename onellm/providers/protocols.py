@@ -5,16 +5,21 @@ third party brings, satisfies these directly. It takes part in an operation by h
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
+from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
+from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
 from onellm.types.options import Timeouts, TokenSource
 from onellm.types.secret import Secret
+
+ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
+AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
 
 
 class ProviderSettings(Struct, kw_only=True):
@@ -97,13 +102,13 @@ class Call(Struct, kw_only=True):
     query: Mapping[str, Any] | None = None
 
 
-class ChunkStream(Protocol):
-    """A streamed chat answer."""
+class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
+    """A streamed answer."""
 
     @property
     def request_id(self) -> str | None: ...
 
-    async def read(self) -> Sequence[ChatCompletionChunk]:
+    async def read(self) -> Sequence[ChunkT_co]:
         """The chunks of one network read; none is the end.
 
         Raises:
@@ -111,13 +116,17 @@ class ChunkStream(Protocol):
         """
         ...
 
-    def final(self) -> ChatCompletion:
+    def final(self) -> AnswerT_co:
         """The whole answer, once `read` has given none."""
         ...
 
     def close(self) -> None:
         """End the stream now. Safe to call twice, and from another thread."""
         ...
+
+
+ChunkStream: TypeAlias = AnswerStream[ChatCompletionChunk, ChatCompletion]
+CompletionStream: TypeAlias = AnswerStream[Completion, Completion]
 
 
 @runtime_checkable
@@ -151,6 +160,17 @@ class ChatProvider(Protocol):
     async def create_chat_completion(self, request: ChatRequest, call: Call) -> ChatCompletion: ...
 
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
+        """Open a stream, up to and with its first chunk."""
+        ...
+
+
+@runtime_checkable
+class CompletionProvider(Protocol):
+    """Serves `completions`."""
+
+    async def create_completion(self, request: CompletionRequest, call: Call) -> Completion: ...
+
+    async def stream_completion(self, request: CompletionRequest, call: Call) -> CompletionStream:
         """Open a stream, up to and with its first chunk."""
         ...
 
@@ -196,7 +216,12 @@ class Configurable(Protocol):
     def option_env(self) -> Mapping[str, str]: ...
 
 
-OPERATIONS: dict[str, type] = {"chat": ChatProvider, "embeddings": EmbeddingProvider, "models": ModelProvider}
+OPERATIONS: dict[str, type] = {
+    "chat": ChatProvider,
+    "completions": CompletionProvider,
+    "embeddings": EmbeddingProvider,
+    "models": ModelProvider,
+}
 
 
 def operations(provider: object) -> frozenset[str]:

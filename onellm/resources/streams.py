@@ -2,25 +2,25 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from onellm.errors import StreamInterruptedError
-from onellm.providers.protocols import ChunkStream
+from onellm.providers.protocols import AnswerStream
+from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+from onellm.types.completions import Completion
+
+ChunkT = TypeVar("ChunkT", bound=Answer)
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
-class AsyncChatCompletionStream:
-    """A streamed chat answer.
+class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
+    """A streamed answer of any kind."""
 
-    `async for chunk in stream` gives the chunks, `stream.text()` only the text; `get_final_completion()` the whole
-    answer. Use it in `async with`: leaving closes the connection there and then, and so does breaking off,
-    cancelling, or losing the last reference.
-    """
-
-    def __init__(self, source: ChunkStream) -> None:
+    def __init__(self, source: AnswerStream[ChunkT, AnswerT]) -> None:
         self._source = source
-        self._buffer: Iterator[ChatCompletionChunk] = iter(())
-        self._final: ChatCompletion | None = None
+        self._buffer: Iterator[ChunkT] = iter(())
+        self._final: AnswerT | None = None
         self._closed = False
 
     @property
@@ -31,7 +31,7 @@ class AsyncChatCompletionStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ChatCompletionChunk:
+    async def __anext__(self) -> ChunkT:
         for chunk in self._buffer:
             return chunk
         chunks = await self.next_chunks()
@@ -40,7 +40,7 @@ class AsyncChatCompletionStream:
         self._buffer = iter(chunks)
         return next(self._buffer)
 
-    async def next_chunks(self) -> Sequence[ChatCompletionChunk]:
+    async def next_chunks(self) -> Sequence[ChunkT]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.
 
         Raises:
@@ -55,14 +55,7 @@ class AsyncChatCompletionStream:
             self._final = self._source.final()
         return chunks
 
-    async def text(self) -> AsyncIterator[str]:
-        """The pieces of the first choice's content."""
-        async for chunk in self:
-            for choice in chunk.choices:
-                if choice.index == 0 and choice.delta.content:
-                    yield choice.delta.content
-
-    async def get_final_completion(self) -> ChatCompletion:
+    async def get_final_completion(self) -> AnswerT:
         """The whole answer, as it would have come without `stream=True`; reads what has not been read.
 
         Raises:
@@ -95,3 +88,30 @@ class AsyncChatCompletionStream:
     def __del__(self) -> None:
         if not self._closed and self._final is None:
             self._source.close()
+
+
+class AsyncChatCompletionStream(AsyncAnswerStream[ChatCompletionChunk, ChatCompletion]):
+    """A streamed chat answer.
+
+    `async for chunk in stream` gives the chunks, `stream.text()` only the text; `get_final_completion()` the whole
+    answer. Use it in `async with`: leaving closes the connection there and then, and so does breaking off,
+    cancelling, or losing the last reference.
+    """
+
+    async def text(self) -> AsyncIterator[str]:
+        """The pieces of the first choice's content."""
+        async for chunk in self:
+            for choice in chunk.choices:
+                if choice.index == 0 and choice.delta.content:
+                    yield choice.delta.content
+
+
+class AsyncCompletionStream(AsyncAnswerStream[Completion, Completion]):
+    """A streamed text completion, to be used like a streamed chat answer. Chunks have the shape of the whole."""
+
+    async def text(self) -> AsyncIterator[str]:
+        """The pieces of the first choice's text."""
+        async for chunk in self:
+            for choice in chunk.choices:
+                if choice.index == 0 and choice.text:
+                    yield choice.text

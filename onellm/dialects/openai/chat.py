@@ -4,7 +4,7 @@ https://platform.openai.com/docs/api-reference/chat and, for the stream, …/cha
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.openai import messages, repair
+from onellm.dialects.params import refuse, rename
 from onellm.dialects.tool_calls import ToolCallAssembler
 from onellm.errors import APIStatusError, OneLLMError, ResponseDecodeError, StreamInterruptedError
 from onellm.transport.sse import EventTooLargeError, SseDecoder
@@ -32,6 +33,7 @@ from onellm.types.chat import (
     Role,
 )
 from onellm.types.chat_params import ChatRequest
+from onellm.types.request import Request
 
 # The words for an end that differ from OpenAI's; a dialect's own table goes before this one.
 FINISH: dict[str, FinishReason] = {
@@ -59,6 +61,8 @@ _encode = msgspec.json.Encoder().encode
 _decode_chunk = msgspec.json.Decoder(ChatCompletionChunk, strict=False).decode
 _decode_completion = msgspec.json.Decoder(ChatCompletion, strict=False).decode
 
+
+ChunkT = TypeVar("ChunkT")
 
 # What only a call with tools has, and is refused with them.
 _TOOL_PARAMS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
@@ -159,9 +163,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             for name in _TOOL_PARAMS & params.keys():
                 request.unsupported(name, "it has no tools")
                 del params[name]
-        for name in self.refuses.keys() & params.keys():
-            request.unsupported(name, self.refuses[name])
-            del params[name]
+        refuse(params, self.refuses, request)
         for name, spelling in self.values.items():
             given = params.get(name)
             if not isinstance(given, str) or given not in spelling:
@@ -172,10 +174,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             else:
                 params[name] = spelled
                 request.adjustments.append(f"sent {name}={given!r} as {spelled!r}")
-        for name, other in self.renames.items():
-            if name in params:
-                params[other] = params.pop(name)
-                request.adjustments.append(f"sent {name} as {other}")
+        rename(params, self.renames, request)
         if (form := params.get("response_format")) is not None:
             self._encode_format(form, params, request)
         return params
@@ -238,12 +237,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         """Whether a body or chunk with HTTP status 200 is an error all the same."""
         if b'"error"' not in data and not (self.base_resp and b'"base_resp"' in data):
             return False
-        try:
-            found = _decode_maybe_error(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return False
-        failed = self.base_resp and found.base_resp is not None and found.base_resp.status_code != 0
-        return found.error != _NULL or failed
+        return is_error(data, base_resp=self.base_resp)
 
     def normalise(self, choice: Choice | ChunkChoice, message: ChatCompletionMessage | ChoiceDelta) -> None:
         """Bring one choice under OpenAI's names, in place."""
@@ -283,26 +277,35 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
                 message.provider_data = ProviderData(provider=request.provider, data=kept)
 
 
-class ChatStreamReducer:
-    """Folds a stream of Chat Completions chunks; also one without SSE around them, by `feed_chunk`."""
+def is_error(data: bytes, *, base_resp: bool = False) -> bool:
+    """Whether JSON that has an "error" somewhere is one."""
+    try:
+        found = _decode_maybe_error(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    failed = base_resp and found.base_resp is not None and found.base_resp.status_code != 0
+    return found.error != _NULL or failed
 
-    def __init__(self, dialect: OpenAIChat, request: ChatRequest, decoder: SseDecoder | None = None) -> None:
+
+def interrupted(request: Request) -> StreamInterruptedError:
+    return StreamInterruptedError(
+        "the stream ended before its last event; what came until then may be cut short",
+        provider=request.provider,
+        model=request.model,
+    )
+
+
+class SseReducer(Generic[ChunkT]):
+    """What the streams of OpenAI's completions share: one JSON value an event, and `[DONE]` at the end."""
+
+    def __init__(self, codes: Mapping[str, type[APIStatusError]], decoder: SseDecoder | None = None) -> None:
         self.error: OneLLMError | None = None
         self.finished = False
-        self._dialect = dialect
-        self._request = request
+        self._codes = codes
         self._decoder = decoder
-        self._first: ChatCompletionChunk | None = None
-        self._last = b""
-        self._usage: CompletionUsage | None = None
-        self._usage_in: Literal["x_groq", "choice"] | None = None if dialect.usage_in == "chunk" else dialect.usage_in
-        self._service_tier: str | None = None
-        self._choices: dict[int, _Choice] = {}
-        # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
-        self._shows_usage = "stream_options" in request.params
 
-    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        chunks: list[ChatCompletionChunk] = []
+    def feed(self, data: bytes) -> list[ChunkT]:
+        chunks: list[ChunkT] = []
         assert self._decoder is not None, "feed_chunk is for streams without SSE"  # noqa: S101
         try:
             for event in self._decoder.feed(data):
@@ -317,6 +320,43 @@ class ChatStreamReducer:
         except OneLLMError as exc:
             self.error = exc
         return chunks
+
+    def feed_chunk(self, data: bytes, emit: Callable[[ChunkT], object]) -> None:
+        raise NotImplementedError
+
+    def _settle(self) -> None:
+        """Nothing more comes.
+
+        Raises:
+            OneLLMError: what was wrong with the stream before its end.
+        """
+        if self._decoder is not None and self.error is None:
+            try:
+                self._decoder.close()
+            except EventTooLargeError as exc:
+                self.error = ResponseDecodeError(str(exc))
+        if self.error is not None:
+            raise self.error
+
+    def _refusal(self, data: bytes) -> APIStatusError:
+        return errors.decode_error(200, {}, data, now=0.0, codes=self._codes)
+
+
+class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
+    """Folds a stream of Chat Completions chunks; also one without SSE around them, by `feed_chunk`."""
+
+    def __init__(self, dialect: OpenAIChat, request: ChatRequest, decoder: SseDecoder | None = None) -> None:
+        super().__init__(dialect.codes, decoder)
+        self._dialect = dialect
+        self._request = request
+        self._first: ChatCompletionChunk | None = None
+        self._last = b""
+        self._usage: CompletionUsage | None = None
+        self._usage_in: Literal["x_groq", "choice"] | None = None if dialect.usage_in == "chunk" else dialect.usage_in
+        self._service_tier: str | None = None
+        self._choices: dict[int, _Choice] = {}
+        # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
+        self._shows_usage = "stream_options" in request.params
 
     def feed_chunk(self, data: bytes, emit: Callable[[ChatCompletionChunk], object]) -> None:
         """Take one chunk's JSON in; `emit` gets the chunk if the caller is to see it.
@@ -352,20 +392,10 @@ class ChatStreamReducer:
             emit(chunk)
 
     def close(self) -> ChatCompletion:
-        if self._decoder is not None and self.error is None:
-            try:
-                self._decoder.close()
-            except EventTooLargeError as exc:
-                self.error = ResponseDecodeError(str(exc))
-        if self.error is not None:
-            raise self.error
+        self._settle()
         ended = bool(self._choices) and all(state.finish is not None for state in self._choices.values())
         if self._first is None or not (self.finished or ended):
-            raise StreamInterruptedError(
-                "the stream ended before its last event; what came until then may be cut short",
-                provider=self._request.provider,
-                model=self._request.model,
-            )
+            raise interrupted(self._request)
         first = self._first
         reply = ChatCompletion(
             id=first.id,
@@ -381,9 +411,6 @@ class ChatStreamReducer:
         reply.adjustments = first.adjustments
         self._dialect.complete(reply, self._last, self._request)
         return reply
-
-    def _refusal(self, data: bytes) -> APIStatusError:
-        return errors.decode_error(200, {}, data, now=0.0, codes=self._dialect.codes)
 
 
 class _Choice:
