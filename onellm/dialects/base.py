@@ -18,6 +18,7 @@ from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
 from onellm.types.request import Request
+from onellm.types.rerank import RerankRequest, RerankResponse
 
 RequestT_contra = TypeVar("RequestT_contra", bound=Request, contravariant=True)
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
@@ -116,6 +117,9 @@ class ChatDialect(StreamDialect[ChatRequest, ChatCompletion, ChatCompletionChunk
 
 CompletionDialect: TypeAlias = StreamDialect[CompletionRequest, Completion, Completion]
 """Text completions over one wire format. A chunk of one has the shape of the whole."""
+
+
+RerankDialect: TypeAlias = Dialect[RerankRequest, RerankResponse]
 
 
 class EmbeddingDialect(Dialect[EmbeddingsRequest, CreateEmbeddingResponse], Protocol):

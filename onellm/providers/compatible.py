@@ -1,11 +1,12 @@
 """One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
-from onellm.dialects.base import ChatDialect, CompletionDialect, EmbeddingDialect, ModelsDialect
+from onellm.dialects.base import ChatDialect, CompletionDialect, EmbeddingDialect, ModelsDialect, RerankDialect
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.fim import ChatShapedCompletions
 from onellm.dialects.openai.models import OpenAIModels
+from onellm.dialects.rerank import Rerank
 from onellm.errors import (
     AuthenticationError,
     BadRequestError,
@@ -18,6 +19,7 @@ from onellm.errors import (
     RateLimitError,
 )
 from onellm.providers.http import HttpProvider
+from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.together import TogetherChat
 
 
@@ -30,6 +32,7 @@ def compatible(
     completions: CompletionDialect | None = None,
     embeddings: EmbeddingDialect | None = None,
     models: ModelsDialect | None = None,
+    rerank: RerankDialect | None = None,
 ) -> HttpProvider:
     """A host of your own that speaks OpenAI's API, to be registered.
 
@@ -45,6 +48,7 @@ def compatible(
         completions=completions or OpenAICompletions(),
         embeddings=embeddings or OpenAIEmbeddings(),
         models=models or OpenAIModels(),
+        rerank=rerank,
     )
 
 
@@ -113,6 +117,7 @@ _ROWS = (
         chat=OpenAIChat(replay=("reasoning_details",)),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
+        rerank=Rerank(),
         docs="https://openrouter.ai/docs/api-reference",
     ),
     HttpProvider(
@@ -124,6 +129,7 @@ _ROWS = (
         completions=OpenAICompletions(one_prompt=True),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("dimensions")),
         models=OpenAIModels(),  # a bare array
+        rerank=Rerank(),
         docs="https://docs.together.ai/reference",
     ),
     HttpProvider(
@@ -153,6 +159,7 @@ _ROWS = (
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
+        rerank=Rerank(takes_objects=False, always={"return_documents": False}),
         docs="https://docs.fireworks.ai/api-reference",
     ),
     HttpProvider(
@@ -274,6 +281,16 @@ _ROWS = (
         docs="https://huggingface.co/docs/text-generation-inference/reference/api_reference",
     ),
     HttpProvider(
+        name="tei",
+        base_url=None,  # the server's root: its own routes stand beside /v1
+        base_url_env=("TEI_BASE_URL",),
+        key_env=("HF_TOKEN",),
+        key_optional=True,
+        embeddings=OpenAIEmbeddings(path="v1/embeddings", max_inputs=32),
+        rerank=Rerank(documents_field="texts", takes_objects=False, model_in_body=False, takes_top_n=False),
+        docs="https://huggingface.co/docs/text-embeddings-inference",
+    ),
+    HttpProvider(
         name="xai",
         base_url="https://api.x.ai/v1",
         key_env=("XAI_API_KEY",),
@@ -367,6 +384,13 @@ _ROWS = (
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
+        rerank=NvidiaRerank(
+            path="ranking",  # of a NIM container
+            hosted_at="https://ai.api.nvidia.com/v1/retrieval/{model}/reranking",
+            documents_field="passages",
+            wraps_texts=True,
+            takes_top_n=False,
+        ),
         docs="https://docs.api.nvidia.com/nim/reference/llm-apis",
     ),
     HttpProvider(
@@ -405,6 +429,15 @@ _ROWS = (
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
+        rerank=Rerank(
+            path="inference/{model}",
+            hosted_at="https://api.deepinfra.com/v1/inference/{model}",
+            query_field="queries",
+            repeats_query=True,
+            takes_objects=False,
+            model_in_body=False,
+            takes_top_n=False,
+        ),
         docs="https://deepinfra.com/docs/openai_api",
     ),
     HttpProvider(
@@ -449,6 +482,7 @@ _ROWS = (
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
+        rerank=Rerank(),
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
     ),
     HttpProvider(
@@ -473,6 +507,7 @@ _ROWS = (
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
+        rerank=Rerank(takes_objects=False),
         docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
     ),
     HttpProvider(
@@ -485,6 +520,7 @@ _ROWS = (
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
+        rerank=Rerank(always={"return_documents": False}),
         docs="https://docs.sglang.ai/basic_usage/openai_api.html",
     ),
 )

@@ -16,6 +16,7 @@ from onellm.dialects.base import (
     HttpRequest,
     ModelsDialect,
     Reducer,
+    RerankDialect,
     StreamDialect,
 )
 from onellm.dialects.errors import request_id
@@ -36,6 +37,7 @@ from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
 from onellm.types.request import Request
+from onellm.types.rerank import RerankRequest, RerankResponse
 
 D = TypeVar("D")
 RequestT = TypeVar("RequestT", bound=Request)
@@ -65,6 +67,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     completions: CompletionDialect | None = None
     embeddings: EmbeddingDialect | None = None
     models: ModelsDialect | None = None
+    rerank: RerankDialect | None = None
     docs: str = ""
 
     # --- what it can do, derived from the dialects ---
@@ -130,6 +133,9 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def create_embeddings(self, request: EmbeddingsRequest, call: Call) -> CreateEmbeddingResponse:
         return await self._ask(self._dialect(self.embeddings, "embeddings"), request, call)
+
+    async def create_rerank(self, request: RerankRequest, call: Call) -> RerankResponse:
+        return await self._ask(self._dialect(self.rerank, "rerank"), request, call)
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
         dialect = self._dialect(self.models, "models")

@@ -16,6 +16,7 @@ from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
 from onellm.types.options import Timeouts, TokenSource
+from onellm.types.rerank import RerankRequest, RerankResponse
 from onellm.types.secret import Secret
 
 ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
@@ -186,6 +187,13 @@ class EmbeddingProvider(Protocol):
 
 
 @runtime_checkable
+class RerankProvider(Protocol):
+    """Serves `rerank`."""
+
+    async def create_rerank(self, request: RerankRequest, call: Call) -> RerankResponse: ...
+
+
+@runtime_checkable
 class ModelProvider(Protocol):
     """Serves `models`."""
 
@@ -221,6 +229,7 @@ OPERATIONS: dict[str, type] = {
     "completions": CompletionProvider,
     "embeddings": EmbeddingProvider,
     "models": ModelProvider,
+    "rerank": RerankProvider,
 }
 
 
