@@ -14,6 +14,7 @@ from onellm.resources.completions import AsyncCompletions
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
 from onellm.resources.models import AsyncModels
+from onellm.resources.moderations import AsyncModerations
 from onellm.resources.rerank import AsyncRerank
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
 
@@ -91,6 +92,7 @@ class AsyncOneLLM:
         self.completions = AsyncCompletions(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
         self.models = AsyncModels(self._core)
+        self.moderations = AsyncModerations(self._core)
         self.rerank = AsyncRerank(self._core)
 
     def register(self, provider: Provider) -> None:

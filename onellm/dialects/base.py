@@ -17,6 +17,7 @@ from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
+from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
 from onellm.types.request import Request
 from onellm.types.rerank import RerankRequest, RerankResponse
 
@@ -119,6 +120,7 @@ CompletionDialect: TypeAlias = StreamDialect[CompletionRequest, Completion, Comp
 """Text completions over one wire format. A chunk of one has the shape of the whole."""
 
 
+ModerationDialect: TypeAlias = Dialect[ModerationRequest, ModerationCreateResponse]
 RerankDialect: TypeAlias = Dialect[RerankRequest, RerankResponse]
 
 

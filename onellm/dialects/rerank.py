@@ -44,7 +44,7 @@ _decode = msgspec.json.Decoder(_Answer | list[_Item], strict=False).decode
 
 
 class Rerank(Struct, frozen=True, kw_only=True):
-    """Reranking. Fields are a host's quirks; the defaults are the shape that most hosts have from Cohere.
+    """Reranking. Fields are a host's quirks; the defaults are the shape that most hosts share.
 
     path, hosted_at:    see `HttpRequest`; `{model}` stands for the model
     query_field, documents_field:  the host's names for them

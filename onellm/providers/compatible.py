@@ -1,11 +1,19 @@
 """One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
-from onellm.dialects.base import ChatDialect, CompletionDialect, EmbeddingDialect, ModelsDialect, RerankDialect
+from onellm.dialects.base import (
+    ChatDialect,
+    CompletionDialect,
+    EmbeddingDialect,
+    ModelsDialect,
+    ModerationDialect,
+    RerankDialect,
+)
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.fim import ChatShapedCompletions
 from onellm.dialects.openai.models import OpenAIModels
+from onellm.dialects.openai.moderations import OpenAIModerations
 from onellm.dialects.rerank import Rerank
 from onellm.errors import (
     AuthenticationError,
@@ -32,6 +40,7 @@ def compatible(
     completions: CompletionDialect | None = None,
     embeddings: EmbeddingDialect | None = None,
     models: ModelsDialect | None = None,
+    moderations: ModerationDialect | None = None,
     rerank: RerankDialect | None = None,
 ) -> HttpProvider:
     """A host of your own that speaks OpenAI's API, to be registered.
@@ -48,6 +57,7 @@ def compatible(
         completions=completions or OpenAICompletions(),
         embeddings=embeddings or OpenAIEmbeddings(),
         models=models or OpenAIModels(),
+        moderations=moderations,
         rerank=rerank,
     )
 
@@ -91,6 +101,7 @@ _ROWS = (
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
+        moderations=OpenAIModerations(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
     HttpProvider(
@@ -225,7 +236,7 @@ _ROWS = (
             tool_id_length=9,
             codes={"3280": BadRequestError},
         ),
-        completions=ChatShapedCompletions(
+        completions=ChatShapedCompletions(  # https://docs.mistral.ai/api/endpoint/fim
             path="fim/completions",
             refuses=_refuses(
                 "best_of",
@@ -245,6 +256,7 @@ _ROWS = (
         ),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("user"), renames={"dimensions": "output_dimension"}),
         models=OpenAIModels(),
+        moderations=OpenAIModerations(takes_parts=False),
         docs="https://docs.mistral.ai/api",
     ),
     HttpProvider(

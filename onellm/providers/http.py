@@ -15,6 +15,7 @@ from onellm.dialects.base import (
     ErrorDecoder,
     HttpRequest,
     ModelsDialect,
+    ModerationDialect,
     Reducer,
     RerankDialect,
     StreamDialect,
@@ -36,6 +37,7 @@ from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
+from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
 from onellm.types.request import Request
 from onellm.types.rerank import RerankRequest, RerankResponse
 
@@ -67,6 +69,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     completions: CompletionDialect | None = None
     embeddings: EmbeddingDialect | None = None
     models: ModelsDialect | None = None
+    moderations: ModerationDialect | None = None
     rerank: RerankDialect | None = None
     docs: str = ""
 
@@ -136,6 +139,9 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def create_rerank(self, request: RerankRequest, call: Call) -> RerankResponse:
         return await self._ask(self._dialect(self.rerank, "rerank"), request, call)
+
+    async def create_moderation(self, request: ModerationRequest, call: Call) -> ModerationCreateResponse:
+        return await self._ask(self._dialect(self.moderations, "moderations"), request, call)
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
         dialect = self._dialect(self.models, "models")

@@ -15,6 +15,7 @@ from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.models import ModelInfo
+from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
 from onellm.types.options import Timeouts, TokenSource
 from onellm.types.rerank import RerankRequest, RerankResponse
 from onellm.types.secret import Secret
@@ -194,6 +195,13 @@ class RerankProvider(Protocol):
 
 
 @runtime_checkable
+class ModerationProvider(Protocol):
+    """Serves `moderations`."""
+
+    async def create_moderation(self, request: ModerationRequest, call: Call) -> ModerationCreateResponse: ...
+
+
+@runtime_checkable
 class ModelProvider(Protocol):
     """Serves `models`."""
 
@@ -229,6 +237,7 @@ OPERATIONS: dict[str, type] = {
     "completions": CompletionProvider,
     "embeddings": EmbeddingProvider,
     "models": ModelProvider,
+    "moderations": ModerationProvider,
     "rerank": RerankProvider,
 }
 

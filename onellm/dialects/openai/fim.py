@@ -1,7 +1,4 @@
-"""Fill-in-the-middle that is asked for like a text completion and answered like a chat.
-
-https://docs.mistral.ai/api/endpoint/fim
-"""
+"""Fill-in-the-middle that is asked for like a text completion and answered like a chat."""
 
 from msgspec import field
 
