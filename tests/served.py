@@ -21,10 +21,10 @@ def every_row_without(operation: str) -> pytest.MarkDecorator:
     )
 
 
-def client_for(name: str, loopback: Loopback, **settings: Any) -> AsyncOneLLM:
-    """A client of one provider, which is found under `/v1` of the loopback; no proxy of the machine takes part."""
+def client_for(name: str, loopback: Loopback, base: str = "/v1", **settings: Any) -> AsyncOneLLM:
+    """A client of one provider, whose base URL is the loopback's with `base`; no proxy of the machine takes part."""
     options = {option: "test" for option in ROWS[name].option_env if option == "account_id"}
-    own = {"api_key": KEY, "base_url": f"{loopback.url}/v1", "proxy": "", "options": options}
+    own = {"api_key": KEY, "base_url": loopback.url + base, "proxy": "", "options": options}
     return AsyncOneLLM(providers={name: own}, **settings)
 
 
