@@ -158,6 +158,33 @@ def test_log_probabilities_are_joined() -> None:
     assert (logprobs.top_logprobs, logprobs.text_offset) == ([None, None], None)
 
 
+def test_log_probabilities_of_a_chat() -> None:
+    """llama.cpp's server sends them in the chat's shape, whole and in chunks; they are read as lists all the same."""
+
+    def piece(token: str, value: float, finish: str | None = None) -> dict[str, Any]:
+        top = [{"id": 1, "token": token, "bytes": [1], "logprob": value}, {"id": 2, "token": "x", "logprob": -9}]
+        content = [{"id": 1, "token": token, "bytes": [1], "logprob": value, "top_logprobs": top}]
+        choice = {"index": 0, "text": token, "logprobs": {"content": content}, "finish_reason": finish}
+        return {**chunk(), "choices": [choice]}
+
+    _, whole = fold(*sse(piece("a", -1), piece("b", -0.5, "stop")))
+    logprobs = whole.choices[0].logprobs
+    assert logprobs is not None
+    assert (logprobs.tokens, logprobs.token_logprobs) == (["a", "b"], [-1.0, -0.5])
+    assert logprobs.top_logprobs == [{"a": -1.0, "x": -9.0}, {"b": -0.5, "x": -9.0}]
+    alone = OPENAI.decode_response(json.dumps(piece("a", -1, "stop")).encode(), ask()).choices[0].logprobs
+    assert alone is not None
+    assert alone.tokens == ["a"]
+
+
+def test_null_between_two_answers_is_nothing() -> None:
+    """llama.cpp's server sends it after each prompt but the last."""
+    second = {**chunk(), "choices": [{"index": 1, "text": "B", "finish_reason": "stop"}]}
+    chunks, whole = fold(*sse(chunk("A", finish="stop"), None, second), prompt=["x", "y"])
+    assert [choice.text for choice in whole.choices] == ["A", "B"]
+    assert len(chunks) == 2
+
+
 def test_odd_fields_do_not_spoil_an_answer() -> None:
     """Null where a list or text should be, a float for an int, logprobs of another shape: what fits is kept."""
     body = {

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest, Reducer, with_model
+from onellm.dialects.openai import repair
 from onellm.dialects.openai.chat import FINISH, SseReducer, interrupted, is_error
 from onellm.dialects.params import refuse, rename
 from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError
@@ -114,6 +115,8 @@ def decode_completion(data: bytes, what: str) -> Completion:
     except (msgspec.DecodeError, UnicodeDecodeError):
         reply = lenient.convert(lenient.decode_json(data, what), Completion, what)
     reply.raw = data
+    if any(choice.logprobs is not None and choice.logprobs.tokens is None for choice in reply.choices):
+        repair.completion_logprobs(reply, data)
     return reply
 
 
@@ -131,6 +134,8 @@ class CompletionStreamReducer(SseReducer[Completion]):
         self._shows_usage = "stream_options" in request.params
 
     def feed_chunk(self, data: bytes, emit: Callable[[Completion], object]) -> None:
+        if data == b"null":  # what llama.cpp's server sends between the answers to two prompts, seen 2026-11
+            return
         if b'"error"' in data and is_error(data):
             raise self._refusal(data)
         chunk = decode_completion(data, "a text completion chunk")
