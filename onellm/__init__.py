@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from onellm.resources.audio import AsyncSpeechResponse, AsyncSpeechStream, AsyncTranscriptionStream
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
-    from onellm.resources.streams import AsyncChatCompletionStream
+    from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
     from onellm.types.options import HttpOptions, Timeouts
 
 __version__ = "0.1.0"
@@ -96,7 +96,7 @@ _HOMES = {
     "resources.audio": ("AsyncSpeechResponse", "AsyncSpeechStream", "AsyncTranscriptionStream"),
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
-    "resources.streams": ("AsyncChatCompletionStream",),
+    "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
     "types.options": ("HttpOptions", "Timeouts"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -108,6 +108,7 @@ __all__ = [
     "APITimeoutError",
     "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
+    "AsyncCompletionStream",
     "AsyncImageStream",
     "AsyncOneLLM",
     "AsyncSpeechResponse",

@@ -11,10 +11,13 @@ from onellm.providers.protocols import Provider
 from onellm.providers.registry import DEFAULT, Registry
 from onellm.resources.audio import AsyncAudio
 from onellm.resources.chat import AsyncChat
+from onellm.resources.completions import AsyncCompletions
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
 from onellm.resources.images import AsyncImages
 from onellm.resources.models import AsyncModels
+from onellm.resources.moderations import AsyncModerations
+from onellm.resources.rerank import AsyncRerank
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
 
 if TYPE_CHECKING:
@@ -93,9 +96,12 @@ class AsyncOneLLM:
         )
         self.audio = AsyncAudio(self._core)
         self.chat = AsyncChat(self._core)
+        self.completions = AsyncCompletions(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
         self.images = AsyncImages(self._core)
         self.models = AsyncModels(self._core)
+        self.moderations = AsyncModerations(self._core)
+        self.rerank = AsyncRerank(self._core)
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

@@ -98,6 +98,10 @@ def test_nothing_imports_the_facade(module: str) -> None:
         assert not [name for name in imports(module) if under(name, FACADE)]
 
 
+# What a method does whose caller asks for just that: `image.save(path)`.
+ASKED_FOR = {"onellm.types.images": {"open"}}
+
+
 @pytest.mark.parametrize("module", [name for name in MODULES if under(name, PURE)])
 def test_the_pure_layers_touch_nothing(module: str) -> None:
     """No clock, no chance, no I/O: what they need of these arrives as an argument."""
@@ -107,7 +111,8 @@ def test_the_pure_layers_touch_nothing(module: str) -> None:
         for node in ast.walk(ast.parse(MODULES[module].read_text()))
         if isinstance(node, ast.Call)
     }
-    assert not called & {"open", "print", "input", "datetime.now", "datetime.utcnow", "date.today"}
+    allowed = ASKED_FOR.get(module, set())
+    assert not called & {"open", "print", "input", "datetime.now", "datetime.utcnow", "date.today"} - allowed
 
 
 # --- no provider is known by its name -----------------------------------------------------------------------------

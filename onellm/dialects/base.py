@@ -6,6 +6,7 @@ provider: what it needs of one arrives in the request.
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -22,11 +23,14 @@ from onellm.types.audio import (
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
+from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.files import Form
 from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
 from onellm.types.models import ModelInfo
+from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
 from onellm.types.request import Request
+from onellm.types.rerank import RerankRequest, RerankResponse
 
 RequestT_contra = TypeVar("RequestT_contra", bound=Request, contravariant=True)
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
@@ -50,6 +54,11 @@ class HttpRequest(Struct, frozen=True, kw_only=True, gc=False):
     form: Form | None = None
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
+
+
+def with_model(address: str, model: str) -> str:
+    """A path or URL such as `inference/{model}` with the model in it, its slashes kept."""
+    return address.replace("{model}", quote(model, safe="/:@"))
 
 
 class ErrorDecoder(Protocol):
@@ -156,6 +165,14 @@ class ImageDialect(StreamDialect[ImageRequest, ImagesResponse, ImageStreamEvent]
 
     @property
     def inline(self) -> bool: ...
+
+
+CompletionDialect: TypeAlias = StreamDialect[CompletionRequest, Completion, Completion]
+"""Text completions over one wire format. A chunk of one has the shape of the whole."""
+
+
+ModerationDialect: TypeAlias = Dialect[ModerationRequest, ModerationCreateResponse]
+RerankDialect: TypeAlias = Dialect[RerankRequest, RerankResponse]
 
 
 class EmbeddingDialect(Dialect[EmbeddingsRequest, CreateEmbeddingResponse], Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from onellm.errors import InvalidRequestError
 from onellm.types.request import Request
 
 
@@ -12,14 +13,20 @@ def refuse(params: dict[str, Any], refuses: Mapping[str, str], request: Request)
     Raises:
         UnsupportedParameterError: unless the call or the client relaxes it.
     """
-    for name in refuses.keys() & params.keys():
+    for name in [name for name in params if name in refuses]:
         request.unsupported(name, refuses[name])
         del params[name]
 
 
 def rename(params: dict[str, Any], renames: Mapping[str, str], request: Request) -> None:
-    """Give arguments the names under which the host knows them."""
+    """Give arguments the names under which the host knows them.
+
+    Raises:
+        InvalidRequestError: an argument is there under both names.
+    """
     for name, other in renames.items():
         if name in params:
+            if other in params:
+                raise InvalidRequestError(f"give {other} or {name}, not both", param=name)
             params[other] = params.pop(name)
             request.adjustments.append(f"sent {name} as {other}")

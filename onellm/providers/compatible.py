@@ -2,19 +2,26 @@
 
 from onellm.dialects.base import (
     ChatDialect,
+    CompletionDialect,
     EmbeddingDialect,
     ImageDialect,
     ModelsDialect,
+    ModerationDialect,
+    RerankDialect,
     SpeechDialect,
     TranscriptionDialect,
     TranslationDialect,
 )
 from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
 from onellm.dialects.openai.chat import OpenAIChat
+from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
+from onellm.dialects.openai.fim import ChatShapedCompletions
 from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, OpenAIImages
 from onellm.dialects.openai.models import OpenAIModels
+from onellm.dialects.openai.moderations import OpenAIModerations
 from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
+from onellm.dialects.rerank import Rerank
 from onellm.errors import (
     AuthenticationError,
     BadRequestError,
@@ -28,6 +35,7 @@ from onellm.errors import (
 )
 from onellm.providers import llama_server
 from onellm.providers.http import HttpProvider
+from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.together import TogetherChat
 
 
@@ -37,6 +45,7 @@ def compatible(
     *,
     key_env: str | tuple[str, ...] = (),
     chat: ChatDialect | None = None,
+    completions: CompletionDialect | None = None,
     embeddings: EmbeddingDialect | None = None,
     transcriptions: TranscriptionDialect | None = None,
     translations: TranslationDialect | None = None,
@@ -45,6 +54,8 @@ def compatible(
     image_edits: ImageDialect | None = None,
     image_variations: ImageDialect | None = None,
     models: ModelsDialect | None = None,
+    moderations: ModerationDialect | None = None,
+    rerank: RerankDialect | None = None,
 ) -> HttpProvider:
     """A host of your own that speaks OpenAI's API, to be registered.
 
@@ -57,6 +68,7 @@ def compatible(
         key_env=(key_env,) if isinstance(key_env, str) else key_env,
         key_optional=not key_env,
         chat=chat or OpenAIChat(),
+        completions=completions or OpenAICompletions(),
         embeddings=embeddings or OpenAIEmbeddings(),
         transcriptions=transcriptions or OpenAITranscriptions(),
         translations=translations or OpenAITranslations(),
@@ -65,6 +77,8 @@ def compatible(
         image_edits=image_edits or OpenAIImages(path=_EDITS),
         image_variations=image_variations or OpenAIImages(path=_VARIATIONS),
         models=models or OpenAIModels(),
+        moderations=moderations,
+        rerank=rerank,
     )
 
 
@@ -118,6 +132,7 @@ _ROWS = (
         option_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
         chat=OpenAIChat(renames={"max_tokens": "max_completion_tokens"}),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
         translations=OpenAITranslations(file_types=OPENAI_AUDIO),
@@ -128,6 +143,7 @@ _ROWS = (
         ),
         image_variations=OpenAIImages(path=_VARIATIONS, max_n=10, file_types=OPENAI_IMAGES),  # retired
         models=OpenAIModels(),
+        moderations=OpenAIModerations(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
     HttpProvider(
@@ -137,6 +153,7 @@ _ROWS = (
         key_env=("OPENAI_COMPATIBLE_API_KEY",),
         key_optional=True,
         chat=OpenAIChat(),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
@@ -162,6 +179,7 @@ _ROWS = (
         speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
         images=OpenAIImages(path="images"),
         models=OpenAIModels(),
+        rerank=Rerank(),
         docs="https://openrouter.ai/docs/api-reference",
     ),
     HttpProvider(
@@ -170,12 +188,14 @@ _ROWS = (
         base_url_env=("TOGETHER_BASE_URL",),
         key_env=("TOGETHER_API_KEY",),
         chat=TogetherChat(renames=_MAX_TOKENS, finish={"eos": "stop"}),
+        completions=OpenAICompletions(one_prompt=True),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("dimensions")),
         transcriptions=OpenAITranscriptions(formats=_JSON_ONLY, refuses=_WHISPER),
         translations=OpenAITranslations(formats=_JSON_ONLY),
         speech=OpenAISpeech(formats=frozenset({"mp3", "wav", "raw"})),
         images=OpenAIImages(values={"response_format": {"b64_json": "base64"}}),
         models=OpenAIModels(),  # a bare array
+        rerank=Rerank(),
         docs="https://docs.together.ai/reference",
     ),
     HttpProvider(
@@ -205,6 +225,7 @@ _ROWS = (
         base_url="https://api.fireworks.ai/inference/v1",
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
         chat=OpenAIChat(renames=_MAX_TOKENS),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(
             hosted_at=f"{_FIREWORKS_AUDIO}/audio/transcriptions",
@@ -215,6 +236,7 @@ _ROWS = (
             hosted_models={"whisper-v3-turbo": f"{_FIREWORKS_TURBO}/audio/translations"},
         ),
         models=OpenAIModels(),
+        rerank=Rerank(takes_objects=False, always={"return_documents": False}),
         docs="https://docs.fireworks.ai/api-reference",
     ),
     HttpProvider(
@@ -255,6 +277,11 @@ _ROWS = (
             replay=("reasoning_content",),
             cached_in="prompt_cache_hit_tokens",
         ),
+        completions=OpenAICompletions(
+            hosted_at="https://api.deepseek.com/beta/completions",
+            refuses=_refuses("best_of", "logit_bias", "n", "seed", "user"),
+            one_prompt=True,
+        ),
         models=OpenAIModels(),
         docs="https://api-docs.deepseek.com",
     ),
@@ -276,6 +303,24 @@ _ROWS = (
             tool_id_length=9,
             codes={"3280": BadRequestError},
         ),
+        completions=ChatShapedCompletions(  # https://docs.mistral.ai/api/endpoint/fim
+            path="fim/completions",
+            refuses=_refuses(
+                "best_of",
+                "echo",
+                "frequency_penalty",
+                "logit_bias",
+                "logprobs",
+                "n",
+                "presence_penalty",
+                "stream_options",
+                "user",
+            ),
+            renames={"seed": "random_seed"},
+            one_prompt=True,
+            stream_usage=False,
+            codes={"3280": BadRequestError},
+        ),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("user"), renames={"dimensions": "output_dimension"}),
         transcriptions=OpenAITranscriptions(
             formats=_JSON_ONLY,
@@ -290,6 +335,7 @@ _ROWS = (
             refuses=_refuses("instructions", "speed"),
         ),
         models=OpenAIModels(),
+        moderations=OpenAIModerations(takes_parts=False),
         docs="https://docs.mistral.ai/api",
     ),
     HttpProvider(
@@ -298,6 +344,7 @@ _ROWS = (
         base_url_env=("ANYSCALE_BASE_URL",),
         key_env=("ANYSCALE_API_KEY",),
         chat=OpenAIChat(),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://docs.anyscale.com/llm/serving",
@@ -320,8 +367,19 @@ _ROWS = (
         key_env=("HF_TOKEN",),
         key_optional=True,
         chat=OpenAIChat(renames=_MAX_TOKENS, response_formats=_NO_JSON_OBJECT, schema_key="value", audio_input=False),
+        completions=OpenAICompletions(),
         models=OpenAIModels(),
         docs="https://huggingface.co/docs/text-generation-inference/reference/api_reference",
+    ),
+    HttpProvider(
+        name="tei",
+        base_url=None,  # the server's root: its own routes stand beside /v1
+        base_url_env=("TEI_BASE_URL",),
+        key_env=("HF_TOKEN",),
+        key_optional=True,
+        embeddings=OpenAIEmbeddings(path="v1/embeddings", max_inputs=32),
+        rerank=Rerank(documents_field="texts", takes_objects=False, model_in_body=False, takes_top_n=False),
+        docs="https://huggingface.co/docs/text-embeddings-inference",
     ),
     HttpProvider(
         name="xai",
@@ -345,6 +403,7 @@ _ROWS = (
         base_url="https://api.cerebras.ai/v1",
         key_env=("CEREBRAS_API_KEY",),
         chat=OpenAIChat(refuses=_refuses("n", "presence_penalty", "frequency_penalty"), audio_input=False),
+        completions=OpenAICompletions(),
         models=OpenAIModels(),
         docs="https://inference-docs.cerebras.ai/api-reference",
     ),
@@ -424,8 +483,16 @@ _ROWS = (
         base_url_env=("NVIDIA_BASE_URL",),
         key_env=("NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"),
         chat=OpenAIChat(renames=_MAX_TOKENS),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
+        rerank=NvidiaRerank(
+            path="ranking",  # of a NIM container
+            hosted_at="https://ai.api.nvidia.com/v1/retrieval/{model}/reranking",
+            documents_field="passages",
+            wraps_texts=True,
+            takes_top_n=False,
+        ),
         docs="https://docs.api.nvidia.com/nim/reference/llm-apis",
     ),
     HttpProvider(
@@ -439,6 +506,9 @@ _ROWS = (
                 "logprobs", "top_logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed"
             ),
         ),
+        completions=OpenAICompletions(
+            refuses=_refuses("logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed")
+        ),
         embeddings=OpenAIEmbeddings(base64=False),
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
@@ -450,6 +520,7 @@ _ROWS = (
         base_url="https://api.tokenfactory.nebius.com/v1",
         key_env=("NEBIUS_API_KEY",),
         chat=OpenAIChat(audio_input=False),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         images=OpenAIImages(),
         models=OpenAIModels(),
@@ -460,6 +531,7 @@ _ROWS = (
         base_url="https://api.deepinfra.com/v1/openai",
         key_env=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
         chat=OpenAIChat(values={"tool_choice": {"required": None}}),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
@@ -467,6 +539,15 @@ _ROWS = (
         images=OpenAIImages(),
         image_edits=OpenAIImages(path=_EDITS),
         models=OpenAIModels(),
+        rerank=Rerank(
+            path="inference/{model}",
+            hosted_at="https://api.deepinfra.com/v1/inference/{model}",
+            query_field="queries",
+            repeats_query=True,
+            takes_objects=False,
+            model_in_body=False,
+            takes_top_n=False,
+        ),
         docs="https://deepinfra.com/docs/openai_api",
     ),
     HttpProvider(
@@ -508,10 +589,12 @@ _ROWS = (
         key_env=("VLLM_API_KEY",),
         key_optional=True,
         chat=OpenAIChat(),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
         models=OpenAIModels(),
+        rerank=Rerank(),
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
     ),
     HttpProvider(
@@ -521,6 +604,7 @@ _ROWS = (
         key_env=("LM_STUDIO_API_KEY", "LM_API_TOKEN"),
         key_optional=True,
         chat=OpenAIChat(renames=_MAX_TOKENS, response_formats=_NO_JSON_OBJECT, audio_input=False),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://lmstudio.ai/docs/app/api/endpoints/openai",
@@ -532,9 +616,11 @@ _ROWS = (
         key_env=("LLAMA_API_KEY",),
         key_optional=True,
         chat=llama_server.CHAT,
+        completions=OpenAICompletions(),
         embeddings=llama_server.EMBEDDINGS,
         transcriptions=OpenAITranscriptions(),
         models=OpenAIModels(),
+        rerank=Rerank(takes_objects=False),
         docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
     ),
     HttpProvider(
@@ -544,9 +630,11 @@ _ROWS = (
         key_env=("SGLANG_API_KEY",),
         key_optional=True,
         chat=OpenAIChat(replay=("reasoning_content",)),
+        completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         models=OpenAIModels(),
+        rerank=Rerank(always={"return_documents": False}),
         docs="https://docs.sglang.ai/basic_usage/openai_api.html",
     ),
 )

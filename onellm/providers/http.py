@@ -9,13 +9,16 @@ from msgspec import Struct
 
 from onellm.dialects.base import (
     ChatDialect,
+    CompletionDialect,
     Dialect,
     EmbeddingDialect,
     ErrorDecoder,
     HttpRequest,
     ImageDialect,
     ModelsDialect,
+    ModerationDialect,
     Reducer,
+    RerankDialect,
     SpeechDialect,
     StreamDialect,
     TakesWhole,
@@ -37,6 +40,7 @@ from onellm.providers.protocols import (
     Binary,
     Call,
     ChunkStream,
+    CompletionStream,
     ImageStream,
     Response,
     ResponseStream,
@@ -47,10 +51,13 @@ from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, 
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
+from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.images import ImageRequest, ImagesResponse
 from onellm.types.models import ModelInfo
+from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
 from onellm.types.request import Request
+from onellm.types.rerank import RerankRequest, RerankResponse
 
 D = TypeVar("D")
 RequestT = TypeVar("RequestT", bound=Request)
@@ -77,6 +84,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     auth: Auth = BEARER
     chat: ChatDialect | None = None
+    completions: CompletionDialect | None = None
     embeddings: EmbeddingDialect | None = None
     transcriptions: TranscriptionDialect | None = None
     translations: TranslationDialect | None = None
@@ -85,6 +93,8 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     image_edits: ImageDialect | None = None
     image_variations: ImageDialect | None = None
     models: ModelsDialect | None = None
+    moderations: ModerationDialect | None = None
+    rerank: RerankDialect | None = None
     docs: str = ""
 
     # --- what it can do, derived from the dialects ---
@@ -138,6 +148,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
         return await self._ask_stream(self._dialect(self.chat, "chat"), request, call)
 
+    async def create_completion(self, request: CompletionRequest, call: Call) -> Completion:
+        return await self._ask(self._dialect(self.completions, "completions"), request, call)
+
+    async def stream_completion(self, request: CompletionRequest, call: Call) -> CompletionStream:
+        return await self._ask_stream(self._dialect(self.completions, "completions"), request, call)
+
     @property
     def max_embedding_inputs(self) -> int:
         return self._dialect(self.embeddings, "embeddings").max_inputs
@@ -187,6 +203,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def vary_image(self, request: ImageRequest, call: Call) -> ImagesResponse:
         return await self._ask(self._dialect(self.image_variations, "image_variations"), request, call)
+
+    async def create_rerank(self, request: RerankRequest, call: Call) -> RerankResponse:
+        return await self._ask(self._dialect(self.rerank, "rerank"), request, call)
+
+    async def create_moderation(self, request: ModerationRequest, call: Call) -> ModerationCreateResponse:
+        return await self._ask(self._dialect(self.moderations, "moderations"), request, call)
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
         dialect = self._dialect(self.models, "models")

@@ -21,11 +21,14 @@ from onellm.types.audio import (
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
+from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.files import Form
 from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
 from onellm.types.models import ModelInfo
+from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
 from onellm.types.options import Timeouts, TokenSource
+from onellm.types.rerank import RerankRequest, RerankResponse
 from onellm.types.secret import Secret
 
 ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
@@ -137,6 +140,7 @@ class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
 
 
 ChunkStream: TypeAlias = AnswerStream[ChatCompletionChunk, ChatCompletion]
+CompletionStream: TypeAlias = AnswerStream[Completion, Completion]
 TranscriptionStream: TypeAlias = AnswerStream[TranscriptionStreamEvent, AnyTranscription]
 ImageStream: TypeAlias = AnswerStream[ImageStreamEvent, ImagesResponse]
 SpeechStream: TypeAlias = AnswerStream[SpeechStreamEvent, SpeechAudioDoneEvent]
@@ -200,6 +204,17 @@ class ChatProvider(Protocol):
     async def create_chat_completion(self, request: ChatRequest, call: Call) -> ChatCompletion: ...
 
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
+        """Open a stream, up to and with its first chunk."""
+        ...
+
+
+@runtime_checkable
+class CompletionProvider(Protocol):
+    """Serves `completions`."""
+
+    async def create_completion(self, request: CompletionRequest, call: Call) -> Completion: ...
+
+    async def stream_completion(self, request: CompletionRequest, call: Call) -> CompletionStream:
         """Open a stream, up to and with its first chunk."""
         ...
 
@@ -275,6 +290,20 @@ class EmbeddingProvider(Protocol):
 
 
 @runtime_checkable
+class RerankProvider(Protocol):
+    """Serves `rerank`."""
+
+    async def create_rerank(self, request: RerankRequest, call: Call) -> RerankResponse: ...
+
+
+@runtime_checkable
+class ModerationProvider(Protocol):
+    """Serves `moderations`."""
+
+    async def create_moderation(self, request: ModerationRequest, call: Call) -> ModerationCreateResponse: ...
+
+
+@runtime_checkable
 class ModelProvider(Protocol):
     """Serves `models`."""
 
@@ -307,6 +336,7 @@ class Configurable(Protocol):
 
 OPERATIONS: dict[str, type] = {
     "chat": ChatProvider,
+    "completions": CompletionProvider,
     "embeddings": EmbeddingProvider,
     "transcriptions": TranscriptionProvider,
     "translations": TranslationProvider,
@@ -315,6 +345,8 @@ OPERATIONS: dict[str, type] = {
     "image_edits": ImageEditProvider,
     "image_variations": ImageVariationProvider,
     "models": ModelProvider,
+    "moderations": ModerationProvider,
+    "rerank": RerankProvider,
 }
 
 

@@ -8,6 +8,7 @@ from onellm.errors import StreamInterruptedError
 from onellm.providers.protocols import AnswerStream
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+from onellm.types.completions import Completion
 
 ChunkT = TypeVar("ChunkT", bound=Answer)
 AnswerT = TypeVar("AnswerT", bound=Answer)
@@ -109,4 +110,19 @@ class AsyncChatCompletionStream(AsyncAnswerStream[ChatCompletionChunk, ChatCompl
 
     async def get_final_completion(self) -> ChatCompletion:
         """`get_final` under the name that `openai`'s client has for it."""
+        return await self.get_final()
+
+
+class AsyncCompletionStream(AsyncAnswerStream[Completion, Completion]):
+    """A streamed text completion, to be used like a streamed chat answer. Chunks have the shape of the whole."""
+
+    async def text(self) -> AsyncIterator[str]:
+        """The pieces of the first choice's text."""
+        async for chunk in self:
+            for choice in chunk.choices:
+                if choice.index == 0 and choice.text:
+                    yield choice.text
+
+    async def get_final_completion(self) -> Completion:
+        """`get_final` under the name that the streams of chats have for it."""
         return await self.get_final()

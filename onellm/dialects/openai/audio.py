@@ -86,7 +86,7 @@ class _Choice(Struct, gc=False):
 
 
 class _Event(Struct, gc=False):
-    """Any event: OpenAI's, those named `transcription.*` that others have, and chunks in the shape of chat (vLLM)."""
+    """Any event: OpenAI's, those named `transcription.*` that others have, and chunks in the shape of chat."""
 
     type: str = ""
     delta: str | None = None

@@ -4,7 +4,7 @@ https://platform.openai.com/docs/api-reference/chat and, for the stream, …/cha
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -13,10 +13,10 @@ from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import messages, repair
+from onellm.dialects.params import refuse, rename
 from onellm.dialects.tool_calls import ToolCallAssembler
 from onellm.errors import (
     APIStatusError,
-    InvalidRequestError,
     OneLLMError,
     ResponseDecodeError,
     StreamInterruptedError,
@@ -39,6 +39,7 @@ from onellm.types.chat import (
     Role,
 )
 from onellm.types.chat_params import ChatRequest
+from onellm.types.request import Request
 
 # The words for an end that differ from OpenAI's; a dialect's own table goes before this one.
 FINISH: dict[str, FinishReason] = {
@@ -65,6 +66,8 @@ FINISH: dict[str, FinishReason] = {
 _decode_chunk = msgspec.json.Decoder(ChatCompletionChunk, strict=False).decode
 _decode_completion = msgspec.json.Decoder(ChatCompletion, strict=False).decode
 
+
+ChunkT = TypeVar("ChunkT")
 
 # Which flag of a dialect stands for which arguments.
 _FLAGGED_PARAMS = {
@@ -178,17 +181,10 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         for flag, names in _FLAGGED_PARAMS.items():
             if not getattr(self, flag):
                 refuses |= dict.fromkeys(names, f"it has no {flag}")
-        for name in [name for name in params if name in refuses]:
-            request.unsupported(name, refuses[name])
-            del params[name]
+        refuse(params, refuses, request)
         for name in self.values.keys() & params.keys():
             self._respell(name, params, request)
-        for name, other in self.renames.items():
-            if name in params:
-                if other in params:
-                    raise InvalidRequestError(f"give {other} or {name}, not both", param=name)
-                params[other] = params.pop(name)
-                request.adjustments.append(f"sent {name} as {other}")
+        rename(params, self.renames, request)
         if (form := params.get("response_format")) is not None:
             self._encode_format(form, params, request)
         return params
@@ -258,14 +254,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         """Whether a body or chunk with HTTP status 200 is an error all the same."""
         if data.find(b'"error"') < 0 and not (self.base_resp and b'"base_resp"' in data):  # `in` is half as slow again
             return False
-        try:
-            found = _decode_maybe_error(data)
-        except DECODE_ERRORS:
-            return False
-        if isinstance(found, list):
-            found = found[0] if found else _MaybeError()
-        failed = self.base_resp and found.base_resp is not None and found.base_resp.status_code != 0
-        return bytes(found.error) not in _NO_ERROR or failed
+        return is_error(data, base_resp=self.base_resp)
 
     def normalise(self, choice: Choice | ChunkChoice, message: ChatCompletionMessage | ChoiceDelta) -> None:
         """Bring one choice under OpenAI's names, in place."""
@@ -304,26 +293,37 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
                 message.provider_data = ProviderData(provider=request.provider, data=kept)
 
 
-class ChatStreamReducer:
-    """Folds a stream of Chat Completions chunks; also one without SSE around them, by `feed_chunk`."""
+def is_error(data: bytes, *, base_resp: bool = False) -> bool:
+    """Whether JSON that has an "error" somewhere is one."""
+    try:
+        found = _decode_maybe_error(data)
+    except DECODE_ERRORS:
+        return False
+    if isinstance(found, list):
+        found = found[0] if found else _MaybeError()
+    failed = base_resp and found.base_resp is not None and found.base_resp.status_code != 0
+    return bytes(found.error) not in _NO_ERROR or failed
 
-    def __init__(self, dialect: OpenAIChat, request: ChatRequest, decoder: SseDecoder | None = None) -> None:
+
+def interrupted(request: Request) -> StreamInterruptedError:
+    return StreamInterruptedError(
+        "the stream ended before its last event; what came until then may be cut short",
+        provider=request.provider,
+        model=request.model,
+    )
+
+
+class SseReducer(Generic[ChunkT]):
+    """What the streams of OpenAI's completions share: one JSON value an event, and `[DONE]` at the end."""
+
+    def __init__(self, codes: Mapping[str, type[APIStatusError]], decoder: SseDecoder | None = None) -> None:
         self.error: OneLLMError | None = None
         self.finished = False
-        self._dialect = dialect
-        self._request = request
+        self._codes = codes
         self._decoder = decoder
-        self._head: ChatCompletion | None = None  # what is said of the whole, each field when it first comes
-        self._last = b""
-        self._usage: CompletionUsage | None = None
-        self._usage_in = dialect.usage_in
-        self._service_tier: str | None = None
-        self._choices: dict[int, _Choice] = {}
-        # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
-        self._shows_usage = "stream_options" in request.params
 
-    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        chunks: list[ChatCompletionChunk] = []
+    def feed(self, data: bytes) -> list[ChunkT]:
+        chunks: list[ChunkT] = []
         emit = chunks.append
         assert self._decoder is not None, "feed_chunk is for streams without SSE"  # noqa: S101
         if self.finished or self.error is not None:
@@ -344,6 +344,43 @@ class ChatStreamReducer:
         except OneLLMError as exc:
             self.error = exc
         return chunks
+
+    def feed_chunk(self, data: bytes, emit: Callable[[ChunkT], object]) -> None:
+        raise NotImplementedError
+
+    def _settle(self) -> None:
+        """Nothing more comes.
+
+        Raises:
+            OneLLMError: what was wrong with the stream before its end.
+        """
+        if self._decoder is not None and self.error is None:
+            try:
+                self._decoder.close()
+            except EventTooLargeError as exc:
+                self.error = ResponseDecodeError(str(exc))
+        if self.error is not None:
+            raise self.error
+
+    def _refusal(self, data: bytes) -> APIStatusError:
+        return errors.decode_error(200, {}, data, now=0.0, codes=self._codes)
+
+
+class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
+    """Folds a stream of Chat Completions chunks; also one without SSE around them, by `feed_chunk`."""
+
+    def __init__(self, dialect: OpenAIChat, request: ChatRequest, decoder: SseDecoder | None = None) -> None:
+        super().__init__(dialect.codes, decoder)
+        self._dialect = dialect
+        self._request = request
+        self._head: ChatCompletion | None = None  # what is said of the whole, each field when it first comes
+        self._last = b""
+        self._usage: CompletionUsage | None = None
+        self._usage_in = dialect.usage_in
+        self._service_tier: str | None = None
+        self._choices: dict[int, _Choice] = {}
+        # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
+        self._shows_usage = "stream_options" in request.params
 
     def feed_chunk(self, data: bytes, emit: Callable[[ChatCompletionChunk], object]) -> None:
         """Take one chunk's JSON in; `emit` gets the chunk if the caller is to see it.
@@ -376,20 +413,10 @@ class ChatStreamReducer:
             emit(chunk)
 
     def close(self) -> ChatCompletion:
-        if self._decoder is not None and self.error is None:
-            try:
-                self._decoder.close()
-            except EventTooLargeError as exc:
-                self.error = ResponseDecodeError(str(exc))
-        if self.error is not None:
-            raise self.error
+        self._settle()
         ended = bool(self._choices) and all(state.finish is not None for state in self._choices.values())
         if self._head is None or not (self.finished or ended):
-            raise StreamInterruptedError(
-                "the stream ended before its last event; what came until then may be cut short",
-                provider=self._request.provider,
-                model=self._request.model,
-            )
+            raise interrupted(self._request)
         reply = self._head
         reply.choices = [state.whole(index) for index, state in sorted(self._choices.items())]
         reply.usage = self._usage
@@ -417,9 +444,6 @@ class ChatStreamReducer:
             raise self._refusal(data)
         chunk.raw = self._last = data
         return chunk
-
-    def _refusal(self, data: bytes) -> APIStatusError:
-        return errors.decode_error(200, {}, data, now=0.0, codes=self._dialect.codes)
 
 
 class _Choice:

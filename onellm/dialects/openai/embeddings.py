@@ -11,6 +11,7 @@ from msgspec import Struct
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
+from onellm.dialects.params import refuse, rename
 from onellm.errors import APIStatusError, ResponseDecodeError
 from onellm.types.embeddings import CreateEmbeddingResponse, Embedding, EmbeddingsRequest, EmbeddingUsage
 
@@ -49,13 +50,8 @@ class OpenAIEmbeddings(Struct, frozen=True, kw_only=True):
 
     def encode_request(self, request: EmbeddingsRequest) -> HttpRequest:
         params = {key: value for key, value in request.params.items() if key != "encoding_format"}
-        for name in [name for name in params if name in self.refuses]:
-            request.unsupported(name, self.refuses[name])
-            del params[name]
-        for name, other in self.renames.items():
-            if name in params:
-                params[other] = params.pop(name)
-                request.adjustments.append(f"sent {name} as {other}")
+        refuse(params, self.refuses, request)
+        rename(params, self.renames, request)
         body: dict[str, Any] = {
             "model": request.model,
             "input": request.input[0] if request.single else request.input,

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from onellm.dialects import lenient
-from onellm.types.chat import Citation, CompletionUsage
+from onellm.types.chat import ChoiceLogprobs, Citation, CompletionUsage
+from onellm.types.completions import Completion, CompletionLogprobs
 
 
 def completion(value: Any) -> Any:
@@ -40,6 +41,25 @@ def usage_field(data: bytes, name: str) -> int | None:
             return count if isinstance(count, int) else None
         case _:
             return None
+
+
+def completion_logprobs(reply: Completion, data: bytes) -> None:
+    """Log probabilities that a host has in a chat's shape, as lists side by side; changes the reply in place."""
+    match lenient.decode_json(data, "log probabilities"):
+        case {"choices": [*choices]}:
+            for choice, wire in zip(reply.choices, choices, strict=False):
+                match wire:
+                    case {"logprobs": {"content": [*_]} as found}:
+                        content = lenient.convert(found, ChoiceLogprobs, "log probabilities").content or []
+                        choice.logprobs = CompletionLogprobs(
+                            tokens=[item.token for item in content],
+                            token_logprobs=[item.logprob for item in content],
+                            top_logprobs=[{top.token: top.logprob for top in item.top_logprobs} for item in content],
+                        )
+                    case _:
+                        pass
+        case _:
+            pass
 
 
 def citations(data: bytes, fields: tuple[str, ...]) -> list[Citation] | None:

@@ -1,0 +1,134 @@
+"""What hosts' own packages send for text completions, rerankings and moderations, and what we send for the same call.
+
+The packages are the extra `oracle`. A difference that is meant stands in the table with its reason; any other fails.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import pytest
+from loopback import Answer, Loopback
+from served import client_for
+from wire.completions import FIM_WHOLE, WHOLE
+from wire.moderations import MISTRAL
+from wire.rerank import ANSWERS, DOCUMENTS, QUERY
+
+Caller = Callable[[Any, str, dict[str, Any]], Awaitable[object]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One operation of one host. differences: top-level fields that differ, each with the reason."""
+
+    package: str
+    theirs: Caller
+    ours: str
+    call: dict[str, Any]
+    answer: Any
+    base: str = "/v1"
+    differences: dict[str, str] = field(default_factory=dict)
+
+
+def _stainless(client: str, operation: str, **options: Any) -> Caller:
+    """Clients that are generated as `openai`'s is."""
+
+    async def call(package: Any, url: str, given: dict[str, Any]) -> object:
+        async with getattr(package, client)(api_key="k", base_url=url, max_retries=0, **options) as made:
+            return await getattr(made, operation).create(model="m", **given)
+
+    return call
+
+
+async def _mistral_fim(package: Any, url: str, given: dict[str, Any]) -> object:
+    renamed = {"random_seed" if name == "seed" else name: value for name, value in given.items()}
+    async with package.Mistral(api_key="k", server_url=url) as client:
+        return await client.fim.complete_async(model="m", **renamed)
+
+
+async def _mistral_moderation(package: Any, url: str, given: dict[str, Any]) -> object:
+    async with package.Mistral(api_key="k", server_url=url) as client:
+        return await client.classifiers.moderate_async(model="m", inputs=given["input"])
+
+
+TEXT = {"prompt": "def f(", "max_tokens": 16, "stop": ["\n"], "temperature": 0.5}
+FILL = {**TEXT, "suffix": "return 1", "seed": 7, "top_p": 0.9}
+RANK = {"query": QUERY, "documents": DOCUMENTS, "top_n": 2}
+
+CASES = {
+    "together completions": Case(
+        package="together",
+        theirs=_stainless("AsyncTogether", "completions"),
+        ours="completions",
+        call=TEXT,
+        answer=WHOLE,
+    ),
+    "together rerank": Case(
+        package="together",
+        theirs=_stainless("AsyncTogether", "rerank"),
+        ours="rerank",
+        call=RANK,
+        answer=ANSWERS["cohere-like"],
+    ),
+    "fireworks completions": Case(
+        package="fireworks",
+        theirs=_stainless("AsyncFireworks", "completions"),
+        ours="completions",
+        call=TEXT,
+        answer=WHOLE,
+    ),
+    "cerebras completions": Case(
+        package="cerebras.cloud.sdk",
+        theirs=_stainless("AsyncCerebras", "completions", warm_tcp_connection=False),
+        ours="completions",
+        call=TEXT,
+        answer=WHOLE,
+    ),
+    "sambanova completions": Case(
+        package="sambanova",
+        theirs=_stainless("AsyncSambaNova", "completions"),
+        ours="completions",
+        call=TEXT,
+        answer=WHOLE,
+        base="",
+    ),
+    "mistral completions": Case(
+        package="mistralai.client",
+        theirs=_mistral_fim,
+        ours="completions",
+        call=FILL,
+        answer=FIM_WHOLE,
+        differences={"stream": "the package says false where it does not stream; leaving it out is the same"},
+    ),
+    "mistral moderations": Case(
+        package="mistralai.client",
+        theirs=_mistral_moderation,
+        ours="moderations",
+        call={"input": ["a text"]},
+        answer=MISTRAL,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ResourceWarning")
+async def test_we_send_what_the_hosts_package_sends(name: str) -> None:
+    """The path, the key and the body."""
+    case = CASES[name]
+    host = name.partition(" ")[0]
+    try:
+        package = import_module(case.package)
+    except ImportError:
+        pytest.skip(f"needs the package {case.package} (extra: oracle)")
+    async with Loopback() as server:
+        server.plays(Answer(chunks=[case.answer]))
+        await case.theirs(package, server.url, case.call)
+        async with client_for(host, server, base=case.base) as client:
+            await getattr(client, case.ours).create(model=f"{host}/m", **case.call)
+        theirs, ours = server.requests
+    assert (ours.method, ours.path) == (theirs.method, theirs.path)
+    assert ours.headers["content-type"] == theirs.headers["content-type"]
+    assert {key: value for key, value in ours.json.items() if key not in case.differences} == {
+        key: value for key, value in theirs.json.items() if key not in case.differences
+    }
