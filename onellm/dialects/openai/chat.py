@@ -339,6 +339,8 @@ class ChatStreamReducer:
                 if not chunk or (event.event and not chunk.startswith(b"{")):
                     continue  # a ping, whatever its name
                 self.feed_chunk(chunk, emit)
+            if self._decoder.error is not None and not self.finished:  # not to be waited for
+                self.error = ResponseDecodeError(str(self._decoder.error))
         except EventTooLargeError as exc:
             self.error = ResponseDecodeError(str(exc))
         except OneLLMError as exc:
@@ -376,11 +378,6 @@ class ChatStreamReducer:
             emit(chunk)
 
     def close(self) -> ChatCompletion:
-        if self._decoder is not None and self.error is None:
-            try:
-                self._decoder.close()
-            except EventTooLargeError as exc:
-                self.error = ResponseDecodeError(str(exc))
         if self.error is not None:
             raise self.error
         ended = bool(self._choices) and all(state.finish is not None for state in self._choices.values())
