@@ -59,6 +59,9 @@ class ProviderConfig(Struct, kw_only=True, forbid_unknown_fields=True):
     proxy: str | None = None
     allow_http: bool = False
 
+    def __repr__(self) -> str:  # keys, headers and a proxy's password stay out
+        return f"ProviderConfig(base_url={self.base_url!r}, key_env={self.key_env!r})"
+
 
 class _File(Struct, kw_only=True, forbid_unknown_fields=True):
     default_provider: str | None = None
@@ -433,6 +436,25 @@ def check_base_url(url: str, name: str, *, allow_http: bool = False) -> None:
         raise ConfigurationError(
             f"the base URL of {name} is plain http to {parts.hostname}, which would show the key to the network: "
             f'use https://, or providers={{"{name}": {{"allow_http": True}}}}',
+            provider=name,
+        )
+
+
+def check_proxy(url: str, name: str) -> None:
+    """Refuse a proxy that would be spoken to in the wrong language: a request shows it the key.
+
+    Raises:
+        ConfigurationError: no http:// or https://, or no host; does not show what may be a password.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            f"the proxy for {name} must be http://host:port or https://host:port; SOCKS is not spoken here. "
+            'For none, whatever the environment says, give http=HttpOptions(proxy="")',
             provider=name,
         )
 

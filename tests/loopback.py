@@ -7,11 +7,14 @@ or lie in it.
 import asyncio
 import json
 import socket
+import ssl as ssl_module
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, urlsplit
+
+T = TypeVar("T")
 
 type_json = "application/json"
 type_sse = "text/event-stream"
@@ -23,7 +26,9 @@ class Answer:
 
     chunks:   pieces of the body, each written by itself; a `str` is encoded, any other value is sent as JSON
     pause:    awaited before the chunk of that number is written; the last chunk's number + 1 is after all of them
-    cut:      how the answer ends: "" properly, "close" by closing early, "reset" by a TCP reset, "stall" never
+    cut:      how the answer ends: "" properly, "close" by closing early, "reset" by a TCP reset, "stall" never,
+              "eof" properly by closing, where neither length nor chunks say where the body ends
+    head:     False writes no status line and no headers: with a cut, the connection ends before the answer begins
     length:   a Content-Length of one's own, true or not, instead of chunked encoding
     """
 
@@ -33,6 +38,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     pause: dict[int, Callable[[], Any]] = field(default_factory=dict)
     cut: str = ""
+    head: bool = True
     length: int | None = None
     keep_alive: bool = True
 
@@ -69,35 +75,49 @@ def sse(*events: Any, done: bool = True) -> list[bytes]:
     return [*lines, b"data: [DONE]\n\n"] if done else lines
 
 
+def streamed(*events: Any, done: bool = True, **how: Any) -> Answer:
+    """A stream of these events."""
+    return Answer(chunks=sse(*events, done=done), content_type=type_sse, **how)
+
+
+async def soon(awaitable: Awaitable[T]) -> T:
+    """What is awaited, which must not take long; a test that would hang fails instead."""
+    return await asyncio.wait_for(awaitable, 20)
+
+
 class Loopback:
     """The server. Answers are played in order; the last one is played again for every further request."""
 
-    def __init__(self) -> None:
+    def __init__(self, ssl: ssl_module.SSLContext | None = None) -> None:
         self.requests: list[Recorded] = []
         self.connections = 0
         self.open_connections = 0
+        self.changed = asyncio.Condition()
+        self._ssl = ssl
         self._answers: list[Answer] = []
         self._choose: Callable[[Recorded], Answer] | None = None
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.arrived = asyncio.Condition()
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._ssl, backlog=2048)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        for task in self._tasks:
+        tasks = list(self._serving)
+        self.disconnect()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._server.wait_closed()
 
     @property
     def url(self) -> str:
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        scheme = "https" if self._ssl else "http"
+        return f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def plays(self, *answers: Answer) -> None:
         """Play these from now on."""
@@ -108,49 +128,80 @@ class Loopback:
         """Play what `choose` gives for each request."""
         self._choose = choose
 
+    def disconnect(self) -> None:
+        """Drop all connections, idle ones too."""
+        for writer in self._serving.values():
+            writer.transport.abort()
+
     async def wait_for_requests(self, count: int) -> None:
-        async with self.arrived:
-            await self.arrived.wait_for(lambda: len(self.requests) >= count)
+        """Until so many have arrived."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: len(self.requests) >= count)
+
+    async def wait_until_alone(self) -> None:
+        """Until no client is connected."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.open_connections == 0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self._serving[task] = writer
         self.connections += 1
         self.open_connections += 1
         number = self.connections
         gone = asyncio.Event()
+        # Read on while an answer is being written, or the client's end of it goes unnoticed.
+        inbox = asyncio.StreamReader()
+        pump = asyncio.create_task(self._pump(reader, inbox, gone, task))
         try:
-            while (request := await _read_request(reader, number, gone)) is not None:
+            while (request := await _read_request(inbox, number, gone)) is not None:
                 self.requests.append(request)
-                async with self.arrived:
-                    self.arrived.notify_all()
-                if self._choose is not None:
-                    answer = self._choose(request)
-                else:
-                    answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-                watcher = asyncio.create_task(_watch(reader, gone))
-                try:
-                    if not await _play(answer, writer):
-                        break
-                finally:
-                    watcher.cancel()
-                    await asyncio.gather(watcher, return_exceptions=True)
-                if gone.is_set():
+                await self._notify()
+                if not await _play(self._answer(request), writer):
                     break
-        except (ConnectionError, asyncio.CancelledError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        except asyncio.CancelledError:  # one end has closed; asyncio's streams of 3.11 log what ends a handler
+            pass
+        finally:
+            pump.cancel()
+            writer.close()
+            del self._serving[task]
+
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        inbox: asyncio.StreamReader,
+        gone: asyncio.Event,
+        serving: "asyncio.Task[None]",
+    ) -> None:
+        try:
+            while received := await reader.read(1 << 16):
+                inbox.feed_data(received)
+        except OSError:  # a reset, or TLS that broke off
             pass
         finally:
             gone.set()
+            inbox.feed_eof()
+            serving.cancel()
             self.open_connections -= 1
-            writer.close()
-            self._tasks.discard(task)
+            await self._notify()
+
+    def _answer(self, request: Recorded) -> Answer:
+        if self._choose is not None:
+            return self._choose(request)
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+    async def _notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
 
 
 async def _read_request(reader: asyncio.StreamReader, number: int, gone: asyncio.Event) -> Recorded | None:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except asyncio.IncompleteReadError:
         return None
     first, *lines = head.decode("latin-1").split("\r\n")
     method, target, _ = first.split(" ", 2)
@@ -166,34 +217,12 @@ async def _read_request(reader: asyncio.StreamReader, number: int, gone: asyncio
     return Recorded(method=method, target=target, headers=headers, body=body, connection=number, gone=gone)
 
 
-async def _watch(reader: asyncio.StreamReader, gone: asyncio.Event) -> None:
-    """Notice that the client has closed while an answer is being written. Clients here do not pipeline."""
-    while not reader.at_eof() and not reader._buffer:  # type: ignore[attr-defined]
-        waiter = asyncio.ensure_future(reader._wait_for_data("watch"))  # type: ignore[attr-defined]
-        try:
-            await waiter
-        except (ConnectionError, RuntimeError):
-            break
-    if reader.at_eof() or reader.exception() is not None:
-        gone.set()
-
-
-async def _play(  # noqa: C901 - one way to end after another
-    answer: Answer, writer: asyncio.StreamWriter
-) -> bool:
+async def _play(answer: Answer, writer: asyncio.StreamWriter) -> bool:
     """Write one answer; False where the connection ends with it."""
-    chunks = [_bytes(chunk) for chunk in answer.chunks]
-    headers = {"Content-Type": answer.content_type, **answer.headers}
     chunked = answer.length is None and answer.cut != "eof"
-    if chunked:
-        headers["Transfer-Encoding"] = "chunked"
-    elif answer.length is not None:
-        headers["Content-Length"] = str(answer.length)
-    if not answer.keep_alive:
-        headers["Connection"] = "close"
-    lines = [f"HTTP/1.1 {answer.status} X", *(f"{name}: {value}" for name, value in headers.items())]
-    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-    for number, chunk in enumerate([*chunks, None]):
+    if answer.head:
+        writer.write(_head(answer, chunked=chunked))
+    for number, chunk in enumerate([*map(_bytes, answer.chunks), b""]):
         if number in answer.pause:
             await writer.drain()
             await answer.pause[number]()
@@ -216,6 +245,18 @@ async def _play(  # noqa: C901 - one way to end after another
         writer.write(b"0\r\n\r\n")
     await writer.drain()
     return answer.keep_alive
+
+
+def _head(answer: Answer, *, chunked: bool) -> bytes:
+    headers = {"Content-Type": answer.content_type, **answer.headers}
+    if chunked:
+        headers["Transfer-Encoding"] = "chunked"
+    elif answer.length is not None:
+        headers["Content-Length"] = str(answer.length)
+    if not answer.keep_alive:
+        headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {answer.status} X", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def _bytes(chunk: Any) -> bytes:

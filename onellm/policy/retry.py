@@ -1,5 +1,7 @@
 """Trying again. The first attempt pays nothing for it: stamina is imported when something has failed."""
 
+import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, TypeVarTuple
 
@@ -16,8 +18,10 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
     max_retries:   attempts after the first; 0 is never
     initial, maximum, jitter:  the wait doubles from `initial` up to `maximum`, with up to `jitter` added at random
-    longest_wait:  a provider that asks to wait longer than this is not waited for
-    budget:        no further attempt begins once this much time has gone by
+    longest_wait:  a provider that asks to wait longer than this is not waited for; one that asks for less is, and up
+                   to a quarter more, so that calls which were refused together do not come back together
+    budget:        no further attempt is made once this much time has gone by since the first began, nor one that a
+                   provider's wait would put after it
     """
 
     max_retries: int = 2
@@ -36,19 +40,20 @@ async def retry(call: Callable[[*Arguments], Awaitable[T]], policy: RetryPolicy,
     Raises:
         OneLLMError: the last attempt's.
     """
+    began = time.monotonic()
     try:
         return await call(*arguments)
     except OneLLMError as exc:
-        if policy.max_retries < 1 or not _may_pass(exc, policy):
+        if policy.max_retries < 1 or not _may_pass(exc, policy, began):
             raise
         failed = exc
     try:
-        return await _again(lambda: call(*arguments), policy, failed)
+        return await _again(lambda: call(*arguments), policy, failed, began)
     finally:
         del failed  # or the exception holds this frame, and the frame the exception
 
 
-async def _again(call: Callable[[], Awaitable[T]], policy: RetryPolicy, failed: OneLLMError) -> T:
+async def _again(call: Callable[[], Awaitable[T]], policy: RetryPolicy, failed: OneLLMError, began: float) -> T:
     import logging  # noqa: PLC0415 - on the path of failure only
 
     import stamina  # noqa: PLC0415 - likewise
@@ -58,15 +63,17 @@ async def _again(call: Callable[[], Awaitable[T]], policy: RetryPolicy, failed: 
         logger.addHandler(logging.NullHandler())
 
     def wait(exc: Exception) -> bool | float:
-        if not isinstance(exc, OneLLMError) or not _may_pass(exc, policy):
+        if not isinstance(exc, OneLLMError) or not _may_pass(exc, policy, began):
             return False
-        return True if exc.retry_after is None else exc.retry_after
+        if exc.retry_after is None:
+            return True
+        return exc.retry_after + random.uniform(0, min(policy.jitter, exc.retry_after / 4))  # noqa: S311 - no secret
 
     pending = [failed]
     async for attempt in stamina.retry_context(
         on=wait,
         attempts=policy.max_retries + 1,
-        timeout=policy.budget,
+        timeout=None,  # stamina would count from the first failure
         wait_initial=policy.initial,
         wait_max=policy.maximum,
         wait_jitter=policy.jitter,
@@ -78,7 +85,10 @@ async def _again(call: Callable[[], Awaitable[T]], policy: RetryPolicy, failed: 
     raise failed  # pragma: no cover - stamina ends by a result or an exception
 
 
-def _may_pass(exc: OneLLMError, policy: RetryPolicy) -> bool:
+def _may_pass(exc: OneLLMError, policy: RetryPolicy, began: float) -> bool:
+    if not exc.retryable:
+        return False
     if isinstance(exc, APITimeoutError) and exc.phase == "total":
         return False  # the caller's own limit: trying again would only exceed it
-    return exc.retryable and (exc.retry_after is None or exc.retry_after <= policy.longest_wait)
+    wait = exc.retry_after or 0.0
+    return wait <= policy.longest_wait and time.monotonic() - began + wait < policy.budget

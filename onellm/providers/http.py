@@ -28,6 +28,7 @@ from onellm.dialects.base import (
 from onellm.dialects.errors import request_id
 from onellm.errors import (
     APIConnectionError,
+    APIStatusError,
     OneLLMError,
     ResponseDecodeError,
     StreamInterruptedError,
@@ -65,7 +66,8 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 ChunkT = TypeVar("ChunkT", bound=Answer)
 
 _USER_AGENT = "onellm"
-_HTTP_ERROR = 300  # redirects are not followed with credentials: they are errors too
+_REDIRECT = 300
+_HTTP_ERROR = 400
 
 
 class HttpProvider(Struct, frozen=True, kw_only=True):
@@ -271,8 +273,8 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             response = await call.transport.request(
                 http.method, url, headers=headers, body=body, timeouts=call.timeouts, proxy=call.settings.proxy
             )
-            if response.status >= _HTTP_ERROR:
-                raise dialect.decode_error(response.status, response.headers, response.body, now=time.time())
+            if response.status >= _REDIRECT:
+                raise _refusal(dialect, response.status, response.headers, response.body)
         except OneLLMError as exc:
             _mark_final(exc, http)
             raise
@@ -285,9 +287,8 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             response = await call.transport.stream(
                 http.method, url, headers=headers, body=body, timeouts=call.timeouts, proxy=call.settings.proxy
             )
-            if response.status >= _HTTP_ERROR:
-                refusal = await response.read_error()
-                raise dialect.decode_error(response.status, response.headers, refusal, now=time.time())
+            if response.status >= _REDIRECT:
+                raise _refusal(dialect, response.status, response.headers, await response.read_error())
         except OneLLMError as exc:
             _mark_final(exc, http)
             raise
@@ -491,6 +492,19 @@ def _mark_final(exc: OneLLMError, http: HttpRequest) -> None:
     """A request whose source has given bytes that it cannot give again is not sent again."""
     if http.form is not None and not http.form.repeatable:
         exc.retryable = False
+
+
+def _refusal(dialect: ErrorDecoder, status: int, headers: Mapping[str, str], body: bytes) -> APIStatusError:
+    """The exception for an answer that is none. A redirect is one: following it would take the key elsewhere."""
+    if status >= _HTTP_ERROR:
+        return dialect.decode_error(status, headers, body, now=time.time())
+    where = headers.get("location", "nowhere").partition("?")[0]
+    return APIStatusError(
+        f"the host redirects to {where}, and a key is not sent on: is base_url right?",
+        status_code=status,
+        request_id=request_id(headers),
+        body=body,
+    )
 
 
 def _locate(exc: OneLLMError, provider: str, model: str | None) -> NoReturn:

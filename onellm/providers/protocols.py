@@ -48,6 +48,9 @@ class ProviderSettings(Struct, kw_only=True):
     options: dict[str, Any] = {}
     proxy: str | None = None
 
+    def __repr__(self) -> str:  # headers and a proxy's password stay out
+        return f"ProviderSettings(base_url={self.base_url!r}, api_key={self.api_key!r})"
+
 
 class Response(Protocol):
     """A whole HTTP answer."""

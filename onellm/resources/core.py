@@ -65,6 +65,7 @@ class Core:
         self._retry = retry
         self._http_session = http_session
         self._transport: Transport | None = None
+        self._transports: dict[str, Transport] = {}
         self._bound: dict[str, Bound] = {}
         self._usual: dict[str, Options] = {}
         self._models: dict[str, tuple[str, str]] = {}
@@ -75,7 +76,8 @@ class Core:
         if self._transport is None:
             from onellm.transport.http import HttpTransport  # noqa: PLC0415 - imports aiohttp
 
-            self._transport = HttpTransport(self._http, self._http_session)
+            # Two threads may come here at once: setdefault is one step, and one of the two is dropped unused.
+            self._transport = self._transports.setdefault("http", HttpTransport(self._http, self._http_session))
         return self._transport
 
     def register(self, provider: Provider) -> None:
@@ -197,12 +199,16 @@ class Core:
             if option in known:
                 headers[known[option]] = str(value)
         proxy = resolved.proxy if resolved.proxy is not None else self._http.proxy
+        if proxy is None:
+            proxy = _environment_proxy(resolved.base_url)
+        if proxy:
+            config_module.check_proxy(proxy, provider.name)
         return ProviderSettings(
             api_key=resolved.api_key,
             base_url=resolved.base_url,
             headers=headers,
             options=resolved.options,
-            proxy=_environment_proxy(resolved.base_url) if proxy is None else proxy or None,
+            proxy=proxy or None,
         )
 
 
@@ -243,4 +249,5 @@ def _environment_proxy(url: str) -> str | None:
     proxies = getproxies()
     if proxy_bypass(parts.netloc):
         return None
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy  # as curl takes it

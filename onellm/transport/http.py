@@ -31,6 +31,8 @@ from onellm.types.options import HttpOptions, Timeouts
 _LARGEST_ERROR_BODY = 1 << 20
 _SMALL_BODY = 1 << 20  # read in one go; also where aiohttp warns of bytes given as a body
 _DRAIN_SECONDS = 0.25
+_MOST_WORDS = 200  # letters of aiohttp's own in a message
+_MOST_TIMEOUTS = 64  # different connect limits that are remembered
 
 
 class HttpResponse(Struct, frozen=True, gc=False):
@@ -79,17 +81,15 @@ class HttpTransport:
             watch.arm("first_byte", timeouts.first_byte)
             response = await _send(pool, method, url, headers, body, timeouts, proxy, watch)
             try:
-                limit = self._options.max_body_bytes if response.status < 400 else _LARGEST_ERROR_BODY  # noqa: PLR2004
-                return HttpResponse(
-                    response.status, response.headers, await _read_body(response, watch, timeouts, limit)
-                )
+                body = await _read_body(response, watch, timeouts, self._options.max_body_bytes)
+                return HttpResponse(response.status, response.headers, body)
             except BaseException:
                 response.close()
                 raise
         except SourceError as exc:
             raise exc.failure from None
-        except (aiohttp.ClientError, OSError, ValueError, asyncio.CancelledError) as exc:
-            _translate(exc, watch, timeouts, url)
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError, asyncio.CancelledError) as exc:
+            _translate(exc, pool, watch, timeouts, url)
         finally:
             watch.disarm()
 
@@ -114,11 +114,11 @@ class HttpTransport:
         try:
             watch.arm("first_byte", timeouts.first_byte)
             response = await _send(pool, method, url, headers, body, timeouts, proxy, watch)
-            return HttpStream(response, watch, timeouts, url)
+            return HttpStream(self, pool, response, watch, timeouts, url)
         except SourceError as exc:
             raise exc.failure from None
-        except (aiohttp.ClientError, OSError, ValueError, asyncio.CancelledError) as exc:
-            _translate(exc, watch, timeouts, url)
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError, asyncio.CancelledError) as exc:
+            _translate(exc, pool, watch, timeouts, url)
         finally:
             watch.disarm()
 
@@ -138,8 +138,9 @@ class HttpTransport:
         if self._closed:
             raise ClientClosedError("the client is closed; make a new one")
         loop = asyncio.get_running_loop()
-        for other in [other for other in self._pools if other.is_closed()]:
-            self._pools.pop(other).abandon()
+        for other in list(self._pools):  # a copy, made in one step: other threads add theirs
+            if other.is_closed() and (left := self._pools.pop(other, None)) is not None:
+                left.abandon()
         if self._session is not None:
             if getattr(self._session, "_loop", loop) is not loop:
                 raise ConfigurationError("http_session belongs to another event loop; let OneLLM make its own")
@@ -151,7 +152,7 @@ class HttpTransport:
 
     def _forget_after_fork(self) -> None:
         for pool in self._pools.values():
-            pool.abandon()
+            pool.abandon(inherited=True)
         _inherited.append(dict(self._pools))
         self._pools.clear()
 
@@ -159,14 +160,23 @@ class HttpTransport:
 class HttpStream:
     """An answer whose body is read as it comes. `close` at once ends the connection, also from another thread."""
 
-    def __init__(self, response: aiohttp.ClientResponse, watch: Watch, timeouts: Timeouts, url: str) -> None:
+    def __init__(  # noqa: PLR0917 - made in one place
+        self,
+        transport: HttpTransport,
+        pool: "_Pool",
+        response: aiohttp.ClientResponse,
+        watch: Watch,
+        timeouts: Timeouts,
+        url: str,
+    ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self._response: aiohttp.ClientResponse | None = response
+        self._transport: HttpTransport | None = transport  # a stream may outlive its client, whose end closes all
         self._watch = watch
         self._timeouts = timeouts
         self._url = url
-        self._loop = asyncio.get_running_loop()
+        self._pool = pool
         self._begun = False
 
     async def read(self) -> bytes:
@@ -187,13 +197,13 @@ class HttpStream:
             self._begun = True
         try:
             data = await response.content.readany()
-        except (aiohttp.ClientError, OSError, ValueError, asyncio.CancelledError) as exc:
+        except (aiohttp.ClientError, OSError, asyncio.CancelledError) as exc:
             self.close()
-            _translate(exc, watch, self._timeouts, self._url)
+            _translate(exc, self._pool, watch, self._timeouts, self._url)
         finally:
             watch.disarm()
         if not data:
-            self._response = None
+            self._response = self._transport = None
         return data
 
     async def read_error(self) -> bytes:
@@ -204,7 +214,7 @@ class HttpStream:
             pieces.append(data)
             size += len(data)
         self.close()
-        return b"".join(pieces)
+        return b"".join(pieces)[:_LARGEST_ERROR_BODY]
 
     async def finish(self) -> None:
         """The body has been read as far as it matters: free the connection for the next request.
@@ -219,7 +229,7 @@ class HttpStream:
             try:
                 if await response.content.readany():
                     self.close()
-            except aiohttp.ClientError:
+            except (aiohttp.ClientError, OSError):
                 self.close()
             except asyncio.CancelledError:
                 self.close()
@@ -227,18 +237,22 @@ class HttpStream:
                     raise
             finally:
                 self._watch.disarm()
-        self._response = None
+        self._response = self._transport = None
 
     def close(self) -> None:
         """End the connection now. Safe to call twice, from another thread, and after the loop has gone."""
         response, self._response = self._response, None
         if response is None:
             return
-        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - documented for library authors
+        self._transport = None
+        pool = self._pool
+        if pool.abandoned or pool.loop.is_closed():
+            _disown(response)
+        elif asyncio._get_running_loop() is pool.loop:  # noqa: SLF001 - documented for library authors
             response.close()
-        elif not self._loop.is_closed():
+        else:
             with contextlib.suppress(RuntimeError):  # closed meanwhile
-                self._loop.call_soon_threadsafe(response.close)
+                pool.loop.call_soon_threadsafe(response.close)
 
     def __del__(self) -> None:
         if self._response is not None:
@@ -248,70 +262,110 @@ class HttpStream:
 class _Pool:
     """The connections of one event loop."""
 
-    __slots__ = ("_keeper", "_owned", "_timeouts", "session", "watchdog")
+    __slots__ = ("_keeper", "_queues", "_timeouts", "abandoned", "loop", "session", "watchdog")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, session: ClientSession, *, owned: bool) -> None:
         self.session = session
         self.watchdog = Watchdog(loop)
-        self._owned = owned
+        self.loop = loop
+        self.abandoned = False
+        self._queues = session.connector is not None and session.connector.limit > 0
         self._timeouts: dict[float | None, ClientTimeout] = {}
         self._keeper: AsyncGenerator[None, None] | None = None
         if owned:
-            self._keeper = _keep(session)
-            with contextlib.suppress(StopIteration):
-                self._keeper.__anext__().__await__().send(None)  # to its yield: the loop knows it from here on
+            self._keeper = _keep(session, self.watchdog)
+            _step(self._keeper.__anext__())  # to its yield: the loop knows it from here on
 
     def timeout(self, connect: float | None) -> ClientTimeout:
-        """aiohttp's own limit, which is free where a connection is at hand; the others are the watchdog's."""
+        """aiohttp's own limit, which is free where a connection is at hand; the others are the watchdog's.
+
+        Its `connect` counts the wait for a free connection too, so where there may be one it is `sock_connect`,
+        which leaves the name look-up out.
+        """
         timeout = self._timeouts.get(connect)
         if timeout is None:
-            timeout = self._timeouts[connect] = ClientTimeout(total=None, connect=connect)
+            if len(self._timeouts) >= _MOST_TIMEOUTS:
+                self._timeouts.clear()
+            if self._queues:
+                timeout = ClientTimeout(total=None, sock_connect=connect)
+            else:
+                timeout = ClientTimeout(total=None, connect=connect)
+            self._timeouts[connect] = timeout
         return timeout
 
     async def aclose(self) -> None:
         if self._keeper is not None:
             await self._keeper.aclose()
 
-    def abandon(self) -> None:
-        """Drop the connections of a loop that cannot close them: it is closed, or belongs to the parent process.
+    def leave(self) -> None:
+        """Close the connections from where nothing can be awaited, in their running loop."""
+        self._keeper = None  # its loop finalizes it
+
+    def abandon(self, *, inherited: bool = False) -> None:
+        """Drop the connections of a loop that cannot close them: it is closed, not running, or the parent process's.
 
         aiohttp and asyncio close a connection only through its loop, so this reaches for the sockets themselves.
         """
-        if not self._owned or self.session.closed:
+        self.abandoned = True
+        if self._keeper is None or self.session.closed:
             return
         connector: Any = self.session.connector
         self.session.detach()
+        _step(self._keeper.aclose())  # or its loop would be asked to, and may never run again
         idle = [entry[0] for entries in getattr(connector, "_conns", {}).values() for entry in entries]
         for protocol in (*idle, *getattr(connector, "_acquired", ())):
-            _close_socket(protocol.transport)
-        getattr(connector, "_conns", {}).clear()
+            # A child shares its parent's selector, which must not hear of this.
+            _close_socket(protocol.transport, None if inherited or self.loop.is_closed() else self.loop)
         # A connection that is let go later must not reach for its loop: after a fork that loop's epoll is the parent's.
         connector._closed = True  # noqa: SLF001 - close() would use the loop
 
 
-async def _keep(session: ClientSession) -> AsyncGenerator[None, None]:
+async def _keep(session: ClientSession, watchdog: Watchdog) -> AsyncGenerator[None, None]:
     """Closes the session when its event loop shuts down, which closes all asynchronous generators, or is let go."""
     try:
         yield
     finally:
+        watchdog.stop()
         await session.close()
 
 
-def _close_socket(transport: Any) -> None:
+def _step(awaitable: Awaitable[object]) -> None:
+    """Run what needs no event loop."""
+    with contextlib.suppress(StopIteration):
+        awaitable.__await__().send(None)
+
+
+def _disown(response: aiohttp.ClientResponse) -> None:
+    """Let go of an answer whose loop is gone; the finalizers would warn. Its pool closes the socket."""
+    connection: Any = response.connection
+    response._closed = True  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - close() would use the loop
+    if connection is not None:
+        connection._protocol = None  # noqa: SLF001 - likewise
+
+
+def _close_socket(transport: Any, loop: Any) -> None:
+    """Close a socket without its loop; one that may run again must forget it first, or never hears of the next."""
     tls = getattr(transport, "_ssl_protocol", None)
     if tls is not None:
         transport._closed = True  # noqa: SLF001 - or its finalizer warns
         transport = tls._transport  # noqa: SLF001
     sock = getattr(transport, "_sock", None)
     if sock is not None:
+        if loop is not None:
+            loop._remove_reader(sock.fileno())  # noqa: SLF001 - the public ones refuse a transport's socket
+            loop._remove_writer(sock.fileno())  # noqa: SLF001
         sock.close()
         transport._sock = None  # noqa: SLF001 - or its finalizer warns
+    elif transport is not None and loop is not None:  # uvloop's, which cannot be reached into: done when it runs again
+        transport.abort()
 
 
 def _let_go(pools: "dict[asyncio.AbstractEventLoop, _Pool]") -> None:
     """The transport is gone, or the interpreter ends: a running loop closes its pool, for others it is dropped."""
     for loop, pool in list(pools.items()):
-        if not loop.is_running():
+        if loop.is_running():
+            pool.leave()
+        else:
             pool.abandon()
     pools.clear()
 
@@ -354,6 +408,8 @@ def _send(  # noqa: PLR0917 - a request has so many parts
         data=io.BytesIO(body) if body is not None and len(body) > _SMALL_BODY else body,
         headers=headers,
         allow_redirects=False,
+        raise_for_status=False,  # this and the next: a session of the caller's own may have it otherwise
+        auto_decompress=True,
         proxy=proxy,
         timeout=pool.timeout(timeouts.connect),
     )
@@ -379,6 +435,8 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
             data=data,
             headers=headers,
             allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=True,
             proxy=proxy,
             timeout=pool.timeout(timeouts.connect),
         )
@@ -390,6 +448,10 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
 
 
 async def _read_body(response: aiohttp.ClientResponse, watch: Watch, timeouts: Timeouts, limit: int) -> bytes:
+    """The body, up to its limit; of a refusal the beginning is enough."""
+    refused = response.status >= 400  # noqa: PLR2004 - the HTTP boundary
+    if refused:
+        limit = _LARGEST_ERROR_BODY
     length = response.content_length
     if length is not None and length <= min(_SMALL_BODY, limit) and "Content-Encoding" not in response.headers:
         return await response.read()
@@ -397,15 +459,18 @@ async def _read_body(response: aiohttp.ClientResponse, watch: Watch, timeouts: T
     size = 0
     while data := await response.content.readany():
         size += len(data)
-        if size > limit:
-            raise ResponseDecodeError(f"the answer is larger than {limit} bytes")
         pieces.append(data)
+        if size > limit:
+            if not refused:
+                raise ResponseDecodeError(f"the answer is larger than max_body_bytes={limit}")
+            response.close()
+            return b"".join(pieces)[:limit]
         watch.disarm()
         watch.arm("idle", timeouts.idle)
     return b"".join(pieces)
 
 
-def _translate(exc: BaseException, watch: Watch, timeouts: Timeouts, url: str) -> NoReturn:
+def _translate(exc: BaseException, pool: _Pool, watch: Watch, timeouts: Timeouts, url: str) -> NoReturn:
     """Raise ours for aiohttp's; cancellation by the caller passes."""
     where = url.partition("?")[0]
     if isinstance(exc, asyncio.CancelledError) and watch.claims_cancellation():
@@ -417,14 +482,27 @@ def _translate(exc: BaseException, watch: Watch, timeouts: Timeouts, url: str) -
     if isinstance(exc, aiohttp.ServerTimeoutError):
         error = APITimeoutError(f"no connection to {where} within {timeouts.connect:g} s (connect)")
         error.phase = "connect"
-        raise error from exc
+        raise error from None
+    # aiohttp's words for these hold the whole URL, and its query may hold a key.
     if isinstance(exc, aiohttp.InvalidURL):
-        raise ConfigurationError(f"not a URL: {where}") from exc
+        raise ConfigurationError(f"not a URL: {where}") from None
+    if isinstance(exc, aiohttp.ClientResponseError):
+        raise APIConnectionError(f"no answer from {where}, but {_shown(exc.message)}") from None
     if isinstance(exc, aiohttp.ClientPayloadError):
-        raise APIConnectionError(f"the answer from {where} broke off: {exc}") from exc
+        raise APIConnectionError(f"the answer from {where} broke off: {_shown(exc)}") from exc
     if isinstance(exc, aiohttp.ClientError | OSError):
-        raise APIConnectionError(f"no answer from {where}: {exc or type(exc).__name__}") from exc
+        raise APIConnectionError(f"no answer from {where}: {_shown(exc) or type(exc).__name__}") from exc
+    if isinstance(exc, ValueError):
+        # aiohttp's words name no values; the exception itself may hold a header, and with it a key.
+        raise ConfigurationError(f"the request cannot be sent: {exc}") from None
+    if isinstance(exc, RuntimeError) and pool.session.closed:
+        raise ClientClosedError("the HTTP session is closed; make a new client") from None
     raise exc
+
+
+def _shown(words: object) -> str:
+    """aiohttp's words on one line; of an answer that is no HTTP they hold all of it."""
+    return " ".join(str(words).split())[:_MOST_WORDS]
 
 
 _transports: "weakref.WeakSet[HttpTransport]" = weakref.WeakSet()

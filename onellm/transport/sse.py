@@ -41,7 +41,7 @@ class SseDecoder:
         self._last_id = ""
         self._bom: bytes | None = b""  # what has come of a BOM; None once that is decided
         self._after_cr = False  # the last byte was a CR: an LF that comes next belongs to it
-        self._error: EventTooLargeError | None = None
+        self.error: EventTooLargeError | None = None  # what the next call raises: a stream that stalls makes none
         self._special = True  # one of the three above needs a look at the next chunk
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
@@ -77,13 +77,13 @@ class SseDecoder:
     def close(self) -> None:
         """End the stream and drop the unfinished event, as the specification says; raises what feed() still owes."""
         self._tail.clear()
-        if self._error:
-            raise self._error
+        if self.error:
+            raise self.error
 
     def _with_lf(self, chunk: bytes) -> bytes:
         """The chunk without the stream's BOM, each of its line ends an LF."""
-        if self._error:
-            raise self._error
+        if self.error:
+            raise self.error
         if self._bom is not None:
             chunk = self._bom + chunk
             if len(chunk) < len(BOM) and BOM.startswith(chunk):
@@ -139,10 +139,10 @@ class SseDecoder:
         blocks = whole.split(b"\n\n")
         fit = list(takewhile(lambda lines: len(lines.strip(b"\n")) < self._max, blocks))  # + the LF of its last line
         if len(fit) < len(blocks) or len(self._tail) > self._max:
-            self._error = EventTooLargeError(f"a server-sent event is larger than max_event_bytes={self._max}")
+            self.error = EventTooLargeError(f"a server-sent event is larger than max_event_bytes={self._max}")
             self._special = True
             self._tail.clear()
         events = self._events(b"\n\n".join(fit))
-        if self._error and not events:
-            raise self._error
+        if self.error and not events:
+            raise self.error
         return events

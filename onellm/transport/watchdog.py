@@ -89,6 +89,13 @@ class Watchdog:
     def discard(self, watch: Watch) -> None:
         self._watches.discard(watch)
 
+    def stop(self) -> None:
+        """Let the timer go, unless something waits."""
+        if self._timer is not None and not self._watches:
+            self._timer.cancel()
+            self._timer = None
+            self._next = math.inf
+
     def _schedule(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()

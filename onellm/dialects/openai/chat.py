@@ -339,6 +339,8 @@ class SseReducer(Generic[ChunkT]):
                 if not chunk or (event.event and not chunk.startswith(b"{")):
                     continue  # a ping, whatever its name
                 self.feed_chunk(chunk, emit)
+            if self._decoder.error is not None and not self.finished:  # not to be waited for
+                self.error = ResponseDecodeError(str(self._decoder.error))
         except EventTooLargeError as exc:
             self.error = ResponseDecodeError(str(exc))
         except OneLLMError as exc:
@@ -354,11 +356,6 @@ class SseReducer(Generic[ChunkT]):
         Raises:
             OneLLMError: what was wrong with the stream before its end.
         """
-        if self._decoder is not None and self.error is None:
-            try:
-                self._decoder.close()
-            except EventTooLargeError as exc:
-                self.error = ResponseDecodeError(str(exc))
         if self.error is not None:
             raise self.error
 

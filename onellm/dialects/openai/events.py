@@ -74,6 +74,8 @@ class EventReducer(Generic[EventT, AnswerT]):
                     events.extend(self.read(event.data))
                 if self.finished:
                     break
+            if self._decoder.error is not None and not self.finished:  # not to be waited for
+                self.error = ResponseDecodeError(str(self._decoder.error))
         except EventTooLargeError as exc:
             self.error = ResponseDecodeError(str(exc))
         except OneLLMError as exc:
