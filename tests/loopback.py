@@ -169,9 +169,8 @@ async def _read_request(reader: asyncio.StreamReader, number: int, gone: asyncio
 async def _watch(reader: asyncio.StreamReader, gone: asyncio.Event) -> None:
     """Notice that the client has closed while an answer is being written. Clients here do not pipeline."""
     while not reader.at_eof() and not reader._buffer:  # type: ignore[attr-defined]
-        waiter = asyncio.ensure_future(reader._wait_for_data("watch"))  # type: ignore[attr-defined]
         try:
-            await waiter
+            await reader._wait_for_data("watch")  # type: ignore[attr-defined]
         except (ConnectionError, RuntimeError):
             break
     if reader.at_eof() or reader.exception() is not None:
