@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from onellm._sync.generate.layout import TAB, call, header, one_line
 from onellm._sync.generate.source import (
     Function,
-    GenerationError,
     Import,
     Member,
     Source,
@@ -17,6 +16,7 @@ from onellm._sync.generate.source import (
     head,
     is_docstring,
     is_public,
+    merge_import,
     names_in,
     parameters,
     quoted_names_in,
@@ -383,18 +383,6 @@ class Twin:
 
     def _import(self, name: str, origin: Import) -> None:
         merge_import(self.imports, name, origin, self._source)
-
-
-def merge_import(imports: dict[str, Import], name: str, origin: Import, source: Source) -> None:
-    """Add an import, or find that it is there.
-
-    Raises:
-        GenerationError: the name is taken by another thing.
-    """
-    known = imports.get(name, origin)
-    if (known.module, known.name) != (origin.module, origin.name):
-        raise GenerationError(f"{source.path}: {name} is of {known.module} as well as of {origin.module}")
-    imports[name] = Import(origin.module, origin.name, known.typing_only and origin.typing_only)
 
 
 def _indented(lines: Iterable[str]) -> str:
