@@ -129,6 +129,9 @@ class HttpTransport:
         if pool is not None:
             await pool.aclose()
         _let_go(self._pools)
+        for pool in self._pools.values():
+            pool.leave()
+        self._pools.clear()
 
     def _pool(self) -> "_Pool":
         pool = self._pools.get(asyncio.get_running_loop())
@@ -361,13 +364,13 @@ def _close_socket(transport: Any, loop: Any) -> None:
 
 
 def _let_go(pools: "dict[asyncio.AbstractEventLoop, _Pool]") -> None:
-    """The transport is gone, or the interpreter ends: a running loop closes its pool, for others it is dropped."""
-    for loop, pool in list(pools.items()):
-        if loop.is_running():
-            pool.leave()
-        else:
-            pool.abandon()
-    pools.clear()
+    """The transport is gone, or the interpreter ends: a running loop closes its pool, for others it is dropped.
+
+    A running loop's stays here: without the transport it goes with this dict, and at exit the loop may still end in
+    good order, which it does not where others take away what it is about to close.
+    """
+    for loop in [loop for loop in list(pools) if not loop.is_running()]:  # other threads may add theirs
+        pools.pop(loop).abandon()
 
 
 def _new_session(options: HttpOptions) -> ClientSession:

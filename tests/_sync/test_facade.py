@@ -357,6 +357,14 @@ client = OneLLM(api_key="k", base_url=sys.argv[1], http=HttpOptions(proxy=""))
 
 def ask(**how):
     return client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hello"}], **how)
+
+def when_waiting(callback, turns=10):
+    "Call it in the loop thread when there is a call that has got as far as its wait for the socket."
+    loop = asyncio.get_running_loop()
+    if not turns:
+        callback()
+    else:
+        loop.call_soon(when_waiting, callback, turns - bool(asyncio.all_tasks(loop)))
 """
 
 
@@ -448,21 +456,10 @@ def test_ctrl_c_in_a_stalled_stream(provider: Provider) -> None:
     process = start(
         provider,
         """
-        turns = 0
-
-        def say_when_reading():
-            global turns
-            loop = asyncio.get_running_loop()
-            turns += bool(asyncio.all_tasks(loop))
-            if turns < 10:  # from a new task to its wait for the socket
-                loop.call_soon(say_when_reading)
-            else:
-                print("reading", flush=True)
-
         stream = ask(stream=True)
         for _ in range(3):
             print(next(stream).choices[0].delta.content, flush=True)
-        portal.post(say_when_reading)
+        portal.post(when_waiting, lambda: print("reading", flush=True))
         try:
             next(stream)
         except KeyboardInterrupt:
@@ -543,6 +540,20 @@ async def _set(event: asyncio.Event) -> None:
     event.set()
 
 
+READING_THREAD = """
+def read():
+    stream = ask(stream=True)
+    for _ in range(3):
+        next(stream)
+    portal.post(when_waiting, reading.set)
+    next(stream)
+
+reading = threading.Event()
+threading.Thread(target=read, daemon=True).start()
+reading.wait()
+"""
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -551,7 +562,8 @@ async def _set(event: asyncio.Event) -> None:
         "stream = ask(stream=True); next(stream); text = stream.text(); next(text)",
         "from onellm import *; keep = [ask(stream=True)]; keep.append(keep)",
         "client.kept = client; client.stream = ask(stream=True); next(client.stream)",
-        "threading.Thread(target=lambda: list(ask(stream=True)), daemon=True).start(); sys.stdin.read()",
+        READING_THREAD,
+        "ask(); del client",
         "stream = ask(stream=True); next(stream); client.close()",
         "stream = ask(stream=True); next(stream); del client; gc.collect(); next(stream)",
     ],

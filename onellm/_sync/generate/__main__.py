@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from onellm._sync.generate.layout import imports
-from onellm._sync.generate.source import GenerationError, Import, Source, is_docstring
-from onellm._sync.generate.twin import Index, Twin, merge_import
+from onellm._sync.generate.source import GenerationError, Import, Source, is_docstring, merge_import
+from onellm._sync.generate.twin import Index, Twin
 
 PACKAGE = Path(__file__).parents[2]
 

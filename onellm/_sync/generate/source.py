@@ -94,6 +94,18 @@ class Source:
         return GenerationError(f"{self.path}:{getattr(node, 'lineno', 1)}: {what}")
 
 
+def merge_import(imports: dict[str, Import], name: str, origin: Import, source: Source) -> None:
+    """Add an import, or find that it is there.
+
+    Raises:
+        GenerationError: the name is taken by another thing.
+    """
+    known = imports.get(name, origin)
+    if (known.module, known.name) != (origin.module, origin.name):
+        raise GenerationError(f"{source.path}: {name} is of {known.module} as well as of {origin.module}")
+    imports[name] = Import(origin.module, origin.name, known.typing_only and origin.typing_only)
+
+
 @dataclass
 class Member:
     """A method: where it stands, its overloads and itself, and what its class's type variables are there."""

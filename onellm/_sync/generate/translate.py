@@ -46,7 +46,7 @@ class _Translation(ast.NodeVisitor):
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> None:
         """Over self, or over what a public method of it gives: these have blocking forms."""
-        if not _is_self(node.iter) and _called_on_self(node.iter) is None:
+        if not _is_self(node.iter) and not is_public(_called_on_self(node.iter) or "_"):
             raise _UntranslatableError
         self._known.add(node.iter)
         self._replace(node, len("async "), "")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from onellm._sync.generate.layout import TAB, call, header, one_line
 from onellm._sync.generate.source import (
     Function,
-    GenerationError,
     Import,
     Member,
     Source,
@@ -17,6 +16,7 @@ from onellm._sync.generate.source import (
     head,
     is_docstring,
     is_public,
+    merge_import,
     names_in,
     parameters,
     quoted_names_in,
@@ -67,7 +67,7 @@ class Index:
 
     def words(self, text: str) -> str:
         """A docstring, less what only async callers write."""
-        text = re.sub(r"\basync (?=(?:with|for)\b)|\bawait (?=\w)", "", text)
+        text = re.sub(r"\basync (?=(?:with|for)\b)|\bawait (?=[\w`])", "", text)
         return re.sub(r"\b(?:aclose|Async\w+)\b", lambda found: self.plain(found[0]), text)
 
     def find_class(self, source: Source, name: str) -> tuple[Source, ast.ClassDef] | None:
@@ -101,13 +101,14 @@ class Twin:
     def _text(self) -> str:
         generic = [ast.unparse(base) for base in self._node.bases if head(base) == "Generic"]
         first = f"class {self._name}{f'({generic[0]})' if generic else ''}:"
-        parts = [first + self._docstring(self._source, self._node, TAB), *self._constructor(), *self._attributes()]
+        parts = [*self._constructor(), *self._attributes()]
         for name, member in self._members.items():
             if is_public(name):
                 parts += self._method(name, member)
         if generic:
             self._use(self._source, f"{TAB}{generic[0]}")
-        return "\n\n".join(parts)
+        docstring = self._docstring(self._source, self._node, TAB)
+        return first + docstring + ("\n\n" if docstring else "\n") + "\n\n".join(parts)
 
     # --- what the async class has ---
 
@@ -368,6 +369,8 @@ class Twin:
             if name == twin.name:
                 return None if self._index.homes[asynchronous] is self._source else twin
         if name in HELPERS:
+            if name in source.own or name in source.imports:
+                raise source.error(source.tree, f"the name {name} is taken: a twin needs it")
             return Import(HELPERS[name], name)
         if name in self._index.homes:
             return Import(self._index.homes[name].module, name)
@@ -380,18 +383,6 @@ class Twin:
 
     def _import(self, name: str, origin: Import) -> None:
         merge_import(self.imports, name, origin, self._source)
-
-
-def merge_import(imports: dict[str, Import], name: str, origin: Import, source: Source) -> None:
-    """Add an import, or find that it is there.
-
-    Raises:
-        GenerationError: the name is taken by another thing.
-    """
-    known = imports.get(name, origin)
-    if (known.module, known.name) != (origin.module, origin.name):
-        raise GenerationError(f"{source.path}: {name} is of {known.module} as well as of {origin.module}")
-    imports[name] = Import(origin.module, origin.name, known.typing_only and origin.typing_only)
 
 
 def _indented(lines: Iterable[str]) -> str:
