@@ -58,7 +58,7 @@ sync-check: $(VENV)/.developer ## fail where `make sync` would change something
 	$(PY) -m onellm._sync.generate --check
 
 bench: $(VENV)/.developer ## run the benchmarks and print their tables
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) $$script; done
+	@set -e; for name in sse portal run; do echo "== $$name"; $(PY) -m benchmarks.$$name; done
 
 clean: ## remove the environments and everything that was built
 	rm -rf .venv* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -34,11 +34,8 @@ class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
     async def __anext__(self) -> ChunkT:
         for chunk in self._buffer:
             return chunk
-        if self._closed or self._final is not None:
-            raise StopAsyncIteration
-        chunks = await self._source.read()
+        chunks = await self.next_chunks()
         if not chunks:
-            self._final = self._source.final()
             raise StopAsyncIteration
         self._buffer = buffer = iter(chunks)
         return next(buffer)
