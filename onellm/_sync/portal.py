@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -94,6 +95,8 @@ class _LoopThread:
 
     def __init__(self) -> None:
         self.loop = loop_factory()
+        with contextlib.suppress(AttributeError):  # a loop without attributes of its own
+            self.loop.ends_in_order = True  # type: ignore[attr-defined] # read by what closes connections at exit
         self.calls: set[_Call[Any]] = set()
         self.stopping = False
         # A daemon: a thread that the interpreter waits for would keep every script from ending.

@@ -366,11 +366,14 @@ def _close_socket(transport: Any, loop: Any) -> None:
 def _let_go(pools: "dict[asyncio.AbstractEventLoop, _Pool]") -> None:
     """The transport is gone, or the interpreter ends: a running loop closes its pool, for others it is dropped.
 
-    A running loop's stays here: without the transport it goes with this dict, and at exit the loop may still end in
-    good order, which it does not where others take away what it is about to close.
+    A loop that says that it will end in good order at exit keeps its pool: it closes that itself, and would not if
+    others took it away. Without the transport the pool goes with this dict.
     """
-    for loop in [loop for loop in list(pools) if not loop.is_running()]:  # other threads may add theirs
-        pools.pop(loop).abandon()
+    for loop in list(pools):  # other threads may add theirs
+        if not loop.is_running():
+            pools.pop(loop).abandon()
+        elif not getattr(loop, "ends_in_order", False):
+            pools.pop(loop).leave()
 
 
 def _new_session(options: HttpOptions) -> ClientSession:
