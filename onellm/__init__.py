@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     )
     from onellm.policy.retry import RetryPolicy
     from onellm.providers.registry import get_provider, list_providers, register_provider
+    from onellm.resources.audio import AsyncSpeechResponse, AsyncSpeechStream, AsyncTranscriptionStream
+    from onellm.resources.binary import AsyncBinaryResponse
+    from onellm.resources.images import AsyncImageStream
     from onellm.resources.streams import AsyncChatCompletionStream
     from onellm.types.options import HttpOptions, Timeouts
 
@@ -90,6 +93,9 @@ _HOMES = {
     ),
     "policy.retry": ("RetryPolicy",),
     "providers.registry": ("get_provider", "list_providers", "register_provider"),
+    "resources.audio": ("AsyncSpeechResponse", "AsyncSpeechStream", "AsyncTranscriptionStream"),
+    "resources.binary": ("AsyncBinaryResponse",),
+    "resources.images": ("AsyncImageStream",),
     "resources.streams": ("AsyncChatCompletionStream",),
     "types.options": ("HttpOptions", "Timeouts"),
 }
@@ -100,8 +106,13 @@ __all__ = [
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
+    "AsyncImageStream",
     "AsyncOneLLM",
+    "AsyncSpeechResponse",
+    "AsyncSpeechStream",
+    "AsyncTranscriptionStream",
     "AuthenticationError",
     "BadRequestError",
     "ChatCompletionStream",

@@ -9,9 +9,11 @@ from onellm.errors import ConfigurationError
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.providers.registry import DEFAULT, Registry
+from onellm.resources.audio import AsyncAudio
 from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
+from onellm.resources.images import AsyncImages
 from onellm.resources.models import AsyncModels
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
 
@@ -64,7 +66,11 @@ class AsyncOneLLM:
             max_retries=max_retries,
             on_unsupported=on_unsupported,
         )
-        settings = {name: dict(values) for name, values in (providers or {}).items()}
+        settings: dict[str, dict[str, Any]] = {}
+        for name, values in (providers or {}).items():
+            if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+                raise ConfigurationError(f"providers[{name!r}] must be a dict of settings", provider=name)
+            settings[name] = dict(values)
         own = settings.setdefault(config.default_provider, {})
         given = {"api_key": api_key, "base_url": base_url}
         own.update({name: value for name, value in given.items() if value is not None})
@@ -85,13 +91,15 @@ class AsyncOneLLM:
             retry=retry,
             http_session=http_session,
         )
+        self.audio = AsyncAudio(self._core)
         self.chat = AsyncChat(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
+        self.images = AsyncImages(self._core)
         self.models = AsyncModels(self._core)
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""
-        self._core.registry.register(provider)
+        self._core.register(provider)
 
     async def aclose(self) -> None:
         """Close the connections. Calls after this raise `ClientClosedError`."""

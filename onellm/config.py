@@ -12,6 +12,9 @@ api_key = "gsk_…"                  # better: leave it to GROQ_API_KEY
 [providers.mine]                   # a host of your own that speaks OpenAI's API
 base_url = "https://llm.example.com/v1"
 key_env = "MINE_API_KEY"
+
+[providers.llama_cpp.options]      # models in this process have neither key nor host
+n_ctx = 8192
 ```
 
 The file is `$ONELLM_CONFIG`, or else `onellm.toml` in the working directory, or else `onellm/onellm.toml` in the
@@ -19,17 +22,15 @@ user's configuration folder. A file that merely lies in the working directory ca
 environment to a host that it names itself: see `ConfigFile.trusted`.
 """
 
-import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from onellm.errors import ConfigurationError, MissingKeyError
 from onellm.types.options import OnUnsupported, Timeouts, TokenSource
@@ -114,13 +115,10 @@ def load(environ: Mapping[str, str] = os.environ, **arguments: Any) -> Config:
     file = find_file(environ)
     places: list[tuple[str, dict[str, Any]]] = [
         ("argument", {key: value for key, value in arguments.items() if value is not None}),
-        (
-            "environment",
-            {
-                name: _from_text(environ[variable], variable)
-                for name, variable in ENVIRONMENT.items()
-                if environ.get(variable)
-            },
+        *(
+            (variable, {name: _from_text(environ[variable], variable)})
+            for name, variable in ENVIRONMENT.items()
+            if environ.get(variable)
         ),
     ]
     if file is not None:
@@ -189,10 +187,18 @@ def timeouts(value: float | Timeouts | None, default: Timeouts, source: str = "t
     if value is None:
         return default
     if isinstance(value, Timeouts):
+        for name in value.__struct_fields__:
+            limit = getattr(value, name)
+            if limit is not None and not _is_duration(limit):
+                raise ConfigurationError(f"timeout.{name} is {limit!r} ({source}): give seconds above 0, or None")
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+    if not _is_duration(value):
         raise ConfigurationError(f"timeout is {value!r} ({source}): give seconds above 0, or Timeouts(...)")
     return msgspec.structs.replace(default, total=float(value))
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
 def find_file(environ: Mapping[str, str] = os.environ) -> ConfigFile | None:
@@ -223,12 +229,16 @@ def read_file(path: Path, *, trusted: bool) -> ConfigFile:
     Raises:
         ConfigurationError: it is not TOML, or has a setting that does not exist or does not fit; never shows values.
     """
+    import tomllib  # noqa: PLC0415 - only where there is a file; it compiles patterns
+
     try:
         with path.open("rb") as stream:
             content = msgspec.convert(tomllib.load(stream), _File)
-    except (OSError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigurationError(f"{path}: {exc}") from exc
-    except msgspec.ValidationError as exc:
+    except OSError as exc:
+        raise ConfigurationError(f"{path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigurationError(f"{path}: not UTF-8 at byte {exc.start}") from None  # it holds the whole file
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
         raise ConfigurationError(f"{path}: {exc}") from None
     return ConfigFile(path=path, trusted=trusted, content=content)
 
@@ -268,6 +278,8 @@ def resolve_provider(
     said = _provider_config(name, given)
     in_file = (file.content.providers.get(name) if file is not None else None) or ProviderConfig()
     origin = str(file.path) if file is not None else ""
+    untrusted = file is not None and not file.trusted
+    borrowed = bool(untrusted and not said.key_env and in_file.key_env and in_file.key_env not in key_env)
     if own_variable := said.key_env or in_file.key_env:
         key_env = (own_variable,)
 
@@ -285,12 +297,18 @@ def resolve_provider(
         )
     options = {**in_file.options, **_from_environment(option_env or {}, environ), **said.options}
     url = _fill_in(url, name, options, option_env or {})
-    check_base_url(url, name, allow_http=said.allow_http or in_file.allow_http)
+    its_own = not untrusted or url_source == origin  # may it say something of the host?
+    check_base_url(url, name, allow_http=said.allow_http or (in_file.allow_http and its_own))
 
     key: Secret | TokenSource | None = None
     key_source = "none"
     if callable(key_argument):
         key, key_source = cast("TokenSource", key_argument), "argument"
+    elif key_argument is not None and not isinstance(key_argument, str):
+        raise ConfigurationError(
+            f"the {name} key must be a text, or a function that gives one, not {type(key_argument).__name__}",
+            provider=name,
+        )
     else:
         text, key_source = _first(
             (key_argument, "argument"),
@@ -301,7 +319,14 @@ def resolve_provider(
             key = Secret(text, name=f"the {name} key ({key_source})")
     if key is None and not key_optional:
         raise MissingKeyError(_missing_key(name, key_env, environ), provider=name)
-    foreign = file is not None and not file.trusted and url_source == origin and key_source != origin
+    if borrowed and key_source == in_file.key_env and not is_private(url):
+        raise ConfigurationError(
+            f"{origin} takes the {name} key from {key_source}. A file in the working directory may not choose which "
+            f"variable goes to {urlsplit(url).hostname}: put key_env into {user_file(environ)}, set ONELLM_CONFIG to "
+            "this file, or pass api_key=",
+            provider=name,
+        )
+    foreign = untrusted and url_source == origin and key_source != origin
     if foreign and key is not None and key_source != "argument" and not is_private(url):
         raise ConfigurationError(
             f"{origin} sends {name} to {urlsplit(url).hostname}, and the key would come from {key_source}. A file in "
@@ -315,10 +340,27 @@ def resolve_provider(
         key_source=key_source,
         base_url=url.rstrip("/"),
         base_url_source=url_source,
-        headers={**in_file.headers, **said.headers},
+        headers=_headers(name, {**in_file.headers, **said.headers}),
         options=options,
         proxy=proxy,
     )
+
+
+def resolve_options(name: str, arguments: Mapping[str, Any], file: ConfigFile | None) -> dict[str, Any]:
+    """The settings of a provider that is not reached over the network: its arguments, over its options in the file.
+
+    Raises:
+        ConfigurationError: the file says more of it than options.
+    """
+    in_file = (file.content.providers.get(name) if file is not None else None) or ProviderConfig()
+    for field_name, value in structs.asdict(in_file).items():
+        if value and field_name != "options":
+            raise ConfigurationError(
+                f"{file and file.path}: {name} is not reached over the network and has no {field_name}; "
+                f"what it has goes into [providers.{name}.options]",
+                provider=name,
+            )
+    return {**in_file.options, **arguments}
 
 
 def _provider_config(name: str, given: Mapping[str, Any]) -> ProviderConfig:
@@ -326,6 +368,13 @@ def _provider_config(name: str, given: Mapping[str, Any]) -> ProviderConfig:
         return msgspec.convert(given, ProviderConfig)
     except msgspec.ValidationError as exc:
         raise ConfigurationError(f"providers[{name!r}]: {exc}", provider=name) from None
+
+
+def _headers(name: str, headers: dict[str, str]) -> dict[str, str]:
+    for header, value in headers.items():
+        if any(ch in "\r\n\0" for ch in header + value):
+            raise ConfigurationError(f"the header {header!r} of {name} holds a line end", provider=name)
+    return headers
 
 
 def _first(*places: tuple[str | None, str]) -> tuple[str | None, str]:
@@ -368,11 +417,14 @@ def check_base_url(url: str, name: str, *, allow_http: bool = False) -> None:
     Raises:
         ConfigurationError: no scheme, no host, user data in the URL, or plain http to a public address.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # is looked at only now
+    except ValueError as exc:
+        raise ConfigurationError(f"the base URL of {name} is not a URL: {exc}", provider=name) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            f"the base URL of {name} is {url!r}: it must begin with https:// or http://", provider=name
-        )
+        shown = "" if "@" in url else f" is {url!r}: it"
+        raise ConfigurationError(f"the base URL of {name}{shown} must begin with https:// or http://", provider=name)
     if parts.username or parts.password:
         raise ConfigurationError(f"the base URL of {name} holds a user name or password: use headers=", provider=name)
     if parts.query or parts.fragment:
@@ -387,9 +439,15 @@ def check_base_url(url: str, name: str, *, allow_http: bool = False) -> None:
 
 def is_private(url: str) -> bool:
     """Whether a URL's host is this machine or a private network, as far as its name says."""
+    import ipaddress  # noqa: PLC0415 - only for plain http and for foreign files
+
     host = urlsplit(url).hostname or ""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
+        if re.fullmatch(r"[\d.]+|0x[\da-f.x]+", host):
+            return False  # resolvers read 134744072 as an address, and a public one
         return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
     return address.is_loopback or address.is_private or address.is_link_local

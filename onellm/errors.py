@@ -261,6 +261,7 @@ CODE: "dict[str, type[APIStatusError]]" = {
     "insufficient_quota": QuotaExceededError,
     "billing_hard_limit_reached": QuotaExceededError,
     "invalid_api_key": AuthenticationError,
+    "API_KEY_INVALID": AuthenticationError,
     "rate_limit_exceeded": RateLimitError,
     "model_not_found": NotFoundError,
     "overloaded_error": OverloadedError,

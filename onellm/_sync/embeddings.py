@@ -26,7 +26,7 @@ class Embeddings:
 
         Any number of inputs: more than the provider takes at once are sent in several requests, some of them
         together, and joined; usage is added up, and `raw` is then empty. Vectors travel in base64 where the
-        provider can, whatever `encoding_format` says of floats.
+        provider can, unless `encoding_format="float"` asks for text; what is given back is the same.
 
         Raises:
             UsageError: the call is wrong; nothing was sent.

@@ -1,7 +1,4 @@
 # GENERATED from onellm/resources/streams.py by onellm._sync.generate. Do not edit: run make sync.
-# ruff: noqa: SLF001
-# pyright: reportPrivateUsage=false
-# A twin works on the state of what it holds.
 
 """Streams as callers see them: classes, closed at once when left."""
 
@@ -34,13 +31,10 @@ class ChatCompletionStream:
         return self
 
     def __next__(self) -> ChatCompletionChunk:
-        for chunk in self._async._buffer:
-            return chunk
-        chunks = self.next_chunks()
-        if not chunks:
-            raise StopIteration
-        self._async._buffer = iter(chunks)
-        return next(self._async._buffer)
+        try:
+            return run(self._async.__anext__())
+        except StopAsyncIteration:
+            raise StopIteration from None
 
     def next_chunks(self) -> Sequence[ChatCompletionChunk]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.

@@ -5,28 +5,49 @@ provider: what it needs of one arrives in the request.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
 from onellm.errors import APIStatusError, OneLLMError
+from onellm.types.audio import (
+    AnyTranscription,
+    AnyTranslation,
+    SpeechAudioDoneEvent,
+    SpeechRequest,
+    SpeechStreamEvent,
+    TranscriptionRequest,
+    TranscriptionStreamEvent,
+)
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+from onellm.types.files import Form
+from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
 from onellm.types.models import ModelInfo
 from onellm.types.request import Request
 
 RequestT_contra = TypeVar("RequestT_contra", bound=Request, contravariant=True)
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
+AnswerT_contra = TypeVar("AnswerT_contra", bound=Answer, contravariant=True)
+ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
 
 
-class HttpRequest(Struct, frozen=True, kw_only=True):
-    """A request without its host: `path` is joined to the base URL by string."""
+class HttpRequest(Struct, frozen=True, kw_only=True, gc=False):
+    """A request without its host: `path` is joined to the base URL by string.
+
+    hosted_at:  the whole URL of an operation that the provider keeps outside its base URL; used in place of `path`
+                as long as the base URL is the provider's own, and not one that the user gave
+    body:       JSON, or whatever `headers` say it is
+    form:       the body as a form, in place of `body`; its files are read when it is sent
+    """
 
     path: str
+    hosted_at: str = ""
     method: str = "POST"
     body: bytes | None = None
+    form: Form | None = None
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
 
@@ -46,20 +67,24 @@ class Dialect(ErrorDecoder, Protocol[RequestT_contra, AnswerT_co]):
     def decode_response(self, body: bytes, request: RequestT_contra, /) -> AnswerT_co: ...
 
 
-class ChatReducer(Protocol):
+class Reducer(Protocol[ChunkT_co, AnswerT_co]):
     """Folds one stream: bytes in, chunks out, the whole answer at the end. One instance a stream."""
 
-    error: OneLLMError | None
-    """Set when the stream announced an error or broke its format; chunks before it have been handed out."""
+    @property
+    def error(self) -> OneLLMError | None:
+        """Set when the stream announced an error or broke its format; chunks before it have been handed out."""
+        ...
 
-    finished: bool
-    """True once the terminal event has come: nothing more is worth reading."""
+    @property
+    def finished(self) -> bool:
+        """True once the terminal event has come: nothing more is worth reading."""
+        ...
 
-    def feed(self, data: bytes) -> Sequence[ChatCompletionChunk]:
+    def feed(self, data: bytes) -> Sequence[ChunkT_co]:
         """The chunks that these bytes complete."""
         ...
 
-    def close(self) -> ChatCompletion:
+    def close(self) -> AnswerT_co:
         """The whole answer.
 
         Raises:
@@ -69,7 +94,27 @@ class ChatReducer(Protocol):
         ...
 
 
-class ChatDialect(Dialect[ChatRequest, ChatCompletion], Protocol):
+@runtime_checkable
+class TakesWhole(Protocol[ChunkT_co, AnswerT_contra]):
+    """A reducer that can make a whole answer its stream: for models that are known not to stream."""
+
+    def read_whole(self, reply: AnswerT_contra, /) -> Sequence[ChunkT_co]: ...
+
+
+class StreamDialect(Dialect[RequestT_contra, AnswerT_co], Protocol[RequestT_contra, AnswerT_co, ChunkT_co]):
+    """The same operation, and its answer as it is made."""
+
+    def encode_stream(self, request: RequestT_contra, /) -> HttpRequest:
+        """The same request for a streamed answer."""
+        ...
+
+    def reducer(self, request: RequestT_contra, /, *, max_event_bytes: int) -> Reducer[ChunkT_co, AnswerT_co]: ...
+
+
+ChatReducer: TypeAlias = Reducer[ChatCompletionChunk, ChatCompletion]
+
+
+class ChatDialect(StreamDialect[ChatRequest, ChatCompletion, ChatCompletionChunk], Protocol):
     """Chat over one wire format. The properties are what a row's capability flags are derived from."""
 
     @property
@@ -83,11 +128,34 @@ class ChatDialect(Dialect[ChatRequest, ChatCompletion], Protocol):
     @property
     def reasoning(self) -> bool: ...
 
-    def encode_stream(self, request: ChatRequest) -> HttpRequest:
-        """The same request for a streamed answer."""
+
+TranscriptionDialect: TypeAlias = StreamDialect[TranscriptionRequest, AnyTranscription, TranscriptionStreamEvent]
+TranslationDialect: TypeAlias = Dialect[TranscriptionRequest, AnyTranslation]
+
+
+class SpeechDialect(StreamDialect[SpeechRequest, SpeechAudioDoneEvent, SpeechStreamEvent], Protocol):
+    """Speech over one wire format: audio, or a stream of events that hold it in pieces.
+
+    With `json_answer` the audio stands in JSON, and is not the body itself.
+    """
+
+    @property
+    def json_answer(self) -> bool: ...
+
+    def decode_audio(self, body: bytes) -> bytes:
+        """The audio in an answer of JSON."""
         ...
 
-    def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> ChatReducer: ...
+    def content_type(self, request: SpeechRequest) -> str:
+        """The type of the audio that was asked for."""
+        ...
+
+
+class ImageDialect(StreamDialect[ImageRequest, ImagesResponse, ImageStreamEvent], Protocol):
+    """Images over one wire format; with `inline` those to work from must be bytes when it is encoded."""
+
+    @property
+    def inline(self) -> bool: ...
 
 
 class EmbeddingDialect(Dialect[EmbeddingsRequest, CreateEmbeddingResponse], Protocol):

@@ -13,19 +13,24 @@ The shapes, in the order in which they are tried:
      9  {"success": false, "errors": [{"code", "message"}]}
     10  {"message": "text"}
     11  HTML, plain text, or nothing
+
+In an answer with status 200 it is an error that `is_error` finds.
 """
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
+import math
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from onellm.dialects.lenient import DECODE_ERRORS
 from onellm.errors import APIStatusError, api_error_class
 
 _LONGEST_TEXT = 500
@@ -58,7 +63,7 @@ def decode_error(
     dialect's own table, which goes before the shared one.
     """
     info = parse_error(body)
-    known_status = status if status >= 400 else info.status  # noqa: PLR2004 - the HTTP boundary
+    known_status = status if status >= 300 else info.status  # noqa: PLR2004 - redirects are not followed: errors too
     cls = api_error_class(known_status, (info.code, info.type), codes)
     error = cls(
         info.message or f"HTTP {known_status or status} without an explanation",
@@ -92,13 +97,28 @@ def parse_error(body: bytes) -> ErrorInfo:
     """What a body says, whatever its shape."""
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ErrorInfo(message=_text(body))
+        if isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, dict):
+            return _parse_object(value)
+    except DECODE_ERRORS:
+        value = None
+    return ErrorInfo(message=value if isinstance(value, str) else _text(body))
+
+
+def is_error(value: Any) -> bool:
+    """Whether the JSON of an answer with status 200 is an error all the same."""
     if isinstance(value, list) and value:
         value = value[0]
-    if isinstance(value, str):
-        return ErrorInfo(message=value)
-    return _parse_object(value) if isinstance(value, dict) else ErrorInfo(message=_text(body))
+    match value:
+        case {"error": error} if error:
+            return True
+        case {"object": "error"} | {"success": False, "errors": [_, *_]}:
+            return True
+        case {"base_resp": {"status_code": int() as code}}:
+            return code != 0
+        case _:
+            return False
 
 
 def _parse_object(value: dict[str, Any]) -> ErrorInfo:  # noqa: C901 - a shape a case
@@ -109,10 +129,11 @@ def _parse_object(value: dict[str, Any]) -> ErrorInfo:  # noqa: C901 - a shape a
                 info.code = _code(value.get("code"))
             if info.status is None:
                 info.status = _status(value.get("status_code"))
+            info.type = info.type or _str(value.get("error_type"))
         case {"error": str() as message}:
             info = ErrorInfo(message=message, code=_code(value.get("code")))
             info.type = _str(value.get("error_type")) or _str(value.get("type"))
-            info.status = _status(value.get("code"))
+            info.status = _status(value.get("code")) or _status(value.get("status"))
         case {"error": list() as errors}:
             info = ErrorInfo(message="; ".join(_violation(item) for item in errors))
         case {"base_resp": {"status_code": int() as code, **rest}}:
@@ -129,7 +150,7 @@ def _parse_object(value: dict[str, Any]) -> ErrorInfo:  # noqa: C901 - a shape a
         case _:
             info = _parse_fields(value)
     if not info.message:
-        info.message = msgspec.json.encode(value).decode()[:_LONGEST_TEXT]
+        info.message = _json(value)
     return info
 
 
@@ -140,28 +161,29 @@ def _parse_fields(error: dict[str, Any]) -> ErrorInfo:
     metadata = error.get("metadata")
     details = error.get("details")
     return ErrorInfo(
-        message=message if isinstance(message, str) else "" if message is None else str(message),
+        message=message if isinstance(message, str) else "" if message is None else _json(message),
         code=_code(error.get("code")) or _str(error.get("status")),
         type=_str(error.get("type"))
         or _str(error.get("error_type"))
-        or (_str(metadata.get("error_type")) if isinstance(metadata, dict) else None),
+        or (_str(metadata.get("error_type")) if isinstance(metadata, dict) else None)
+        or (_reason(details) if isinstance(details, list) else None),
         param=_str(error.get("param")),
-        status=_status(error.get("code")) or _status(error.get("status")),
+        status=_status(error.get("code")) or _status(error.get("status")) or _status(error.get("status_code")),
         retry_after=_retry_info(details) if isinstance(details, list) else None,
     )
 
 
 def _code(value: Any) -> str | None:
     """A code that says more than the status does."""
-    if isinstance(value, int):
-        return None if _status(value) else str(value)
+    if isinstance(value, int | float):
+        return None if isinstance(value, bool) or _status(value) else str(value)
     return value if isinstance(value, str) and value and not _status(value) else None
 
 
 def _status(value: Any) -> int | None:
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and len(value) == 3 and value.isdecimal():  # noqa: PLR2004 - so long is a status
         value = int(value)
-    return value if isinstance(value, int) and 400 <= value < 600 else None  # noqa: PLR2004 - HTTP errors
+    return int(value) if isinstance(value, int | float) and 400 <= value < 600 else None  # noqa: PLR2004 - HTTP errors
 
 
 def _str(value: Any) -> str | None:
@@ -174,12 +196,29 @@ def _violation(item: Any) -> str:
             return f"{'.'.join(map(str, loc))}: {message}"
         case {"msg": str() as message}:
             return message
+        case str() as message:
+            return message
         case _:
-            return str(item)
+            return _json(item)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()[:_LONGEST_TEXT]
+
+
+def _reason(details: list[Any]) -> str | None:
+    """google.rpc.ErrorInfo: `{"@type": "…ErrorInfo", "reason": "API_KEY_INVALID"}`, where the code is a broad one."""
+    for detail in details:
+        match detail:
+            case {"reason": str() as reason} if reason:
+                return reason
+            case _:
+                pass
+    return None
 
 
 def _retry_info(details: list[Any]) -> float | None:
-    """Google's RetryInfo: `{"@type": "…RetryInfo", "retryDelay": "58s"}`, in seconds."""
+    """google.rpc.RetryInfo: `{"@type": "…RetryInfo", "retryDelay": "58s"}`, in seconds."""
     for detail in details:
         match detail:
             case {"retryDelay": str() as delay} if duration := _DURATION.match(delay):
@@ -193,12 +232,14 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds from `retry-after-ms` or `Retry-After`, which is seconds or an HTTP date (RFC 9110 § 10.2.3)."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) / unit)
+            seconds = float(headers[name]) / unit
         except (KeyError, ValueError):
-            pass
+            continue
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
-        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - now)
-    except (KeyError, ValueError):
+        date = parsedate_to_datetime(headers["retry-after"])
+        return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now)
+    except (KeyError, ValueError, OverflowError):
         return None
 
 

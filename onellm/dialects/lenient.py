@@ -1,17 +1,37 @@
 """Reading what is not quite as documented: the slow way, taken when the fast way has failed."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# JSON of any shape is walked here.
+
 import re
 from typing import Any, TypeVar
 
 import msgspec
 
-from onellm.errors import ResponseDecodeError
+from onellm.errors import InvalidRequestError, ResponseDecodeError
 
 T = TypeVar("T")
 
 _PATH = re.compile(r" - at `\$(.*)`$")
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
 _MOST_REPAIRS = 64
+
+# What msgspec raises for bytes that are no JSON, or not the JSON that was asked for. RecursionError: nested too deep.
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_json(body: dict[str, Any]) -> bytes:
+    """A request body.
+
+    Raises:
+        InvalidRequestError: it holds something that JSON cannot: a set of objects, half a surrogate pair.
+    """
+    try:
+        return _encode(body)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InvalidRequestError(f"the request cannot be written as JSON: {exc}") from exc
 
 
 def decode_json(body: bytes, what: str) -> Any:
@@ -22,7 +42,7 @@ def decode_json(body: bytes, what: str) -> Any:
     """
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except DECODE_ERRORS as exc:
         raise ResponseDecodeError(f"not {what}: {exc}", body=body) from exc
 
 
@@ -46,12 +66,35 @@ def convert(value: Any, to: type[T], what: str) -> T:
 
 
 def _take_out(value: Any, error: str) -> bool:
-    """Remove what a validation error points at; False where that is the whole."""
+    """Remove what a validation error points at; False where that is the whole.
+
+    A null goes from all items of the lists on the way to it: what is null in one is often null in each.
+    """
     path = _PATH.search(error)
-    steps = [int(index) if index else name for name, index in _STEP.findall(path[1])] if path else []
+    steps: list[int | str] = [int(index) if index else name for name, index in _STEP.findall(path[1])] if path else []
     if not steps:
         return False
-    for step in steps[:-1]:
-        value = value[step]
-    del value[steps[-1]]
+    try:
+        found = value
+        for step in steps[:-1]:
+            found = found[step]
+        wrong = found[steps[-1]]
+        if wrong is None and isinstance(steps[-1], str):
+            _take_out_nulls(value, steps)
+        else:
+            del found[steps[-1]]
+    except LookupError:  # a field whose name on the wire holds a dot
+        return False
     return True
+
+
+def _take_out_nulls(value: Any, steps: "list[int | str]") -> None:
+    step, *rest = steps
+    if isinstance(step, int):
+        for item in value if isinstance(value, list) else ():
+            _take_out_nulls(item, rest)
+    elif isinstance(value, dict) and step in value:
+        if rest:
+            _take_out_nulls(value[step], rest)
+        elif value[step] is None:
+            del value[step]

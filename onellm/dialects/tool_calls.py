@@ -59,15 +59,18 @@ class ToolCallAssembler:
         if delta.index >= 0:
             place = self._by_index.get(delta.index)
             if place is None or (delta.id and self._calls[place].id not in ("", delta.id)):
-                place = self._by_index[delta.index] = self._new()
+                place = self._by_index[delta.index] = self._of_id(delta.id)
             return place
         if delta.id:
-            for place, call in enumerate(self._calls):
-                if call.id == delta.id:
-                    return place
-            return self._new()
+            return self._of_id(delta.id)
         named = delta.function is not None and delta.function.name
         return self._new() if named or not self._calls else len(self._calls) - 1
+
+    def _of_id(self, id_: str | None) -> int:
+        for place, call in enumerate(self._calls if id_ else ()):
+            if call.id == id_:
+                return place
+        return self._new()
 
     def _new(self) -> int:
         self._calls.append(_Call())

@@ -1,13 +1,14 @@
 """Trying again. The first attempt pays nothing for it: stamina is imported when something has failed."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from msgspec import Struct
 
 from onellm.errors import APITimeoutError, OneLLMError
 
 T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
@@ -27,20 +28,22 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     budget: float = 600.0
 
 
-async def retry(call: Callable[[], Awaitable[T]], policy: RetryPolicy) -> T:
-    """Await `call()`, again where it failed in a way that may pass.
+async def retry(call: Callable[[*Arguments], Awaitable[T]], policy: RetryPolicy, *arguments: *Arguments) -> T:
+    """Await `call(*arguments)`, again where it failed in a way that may pass.
+
+    The arguments stand apart because a lambda that holds them is five more objects a call for the collector.
 
     Raises:
         OneLLMError: the last attempt's.
     """
     try:
-        return await call()
+        return await call(*arguments)
     except OneLLMError as exc:
         if policy.max_retries < 1 or not _may_pass(exc, policy):
             raise
         failed = exc
     try:
-        return await _again(call, policy, failed)
+        return await _again(lambda: call(*arguments), policy, failed)
     finally:
         del failed  # or the exception holds this frame, and the frame the exception
 

@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 from msgspec import Raw
@@ -41,7 +41,6 @@ from onellm.providers._llama_wire import (
     as_context_error,
     decode_fields,
     engine_error,
-    fold_chunks,
     is_error,
     join_answers,
     split_inputs,
@@ -146,19 +145,6 @@ class Engine:
         with _registry_lock:
             return cls._engines.setdefault((path.resolve(), options), cls(path, options))
 
-    async def chat(self, body: bytes) -> bytes:
-        """The whole answer to a chat completion request; cancelling it stops the generation.
-
-        Raises:
-            EngineError: refused. EngineMissingError, ModelFileError: the model could not be loaded.
-        """
-        # A whole answer cannot be stopped, a streamed one can: so it is streamed, and folded by the worker.
-        options: dict[str, Any] = {"include_usage": True}
-        reader = ChunkReader(
-            self._submit("chat", _Generation(decode_fields(body), {"stream_options": options}, whole=True))
-        )
-        return (await reader.read())[0]
-
     async def stream(self, body: bytes) -> ChunkReader:
         """The chunks of a chat completion request, once the engine has begun with it.
 
@@ -167,7 +153,7 @@ class Engine:
         Raises:
             EngineError: refused. EngineMissingError, ModelFileError: the model could not be loaded.
         """
-        reader = ChunkReader(self._submit("chat", _Generation(decode_fields(body), {}, whole=False)))
+        reader = ChunkReader(self._submit("chat", _Generation(decode_fields(body))))
         await reader.accepted()
         return reader
 
@@ -189,6 +175,12 @@ class Engine:
         with self._lock:
             hosts, self._hosts = list(self._hosts.values()), {}
         await asyncio.to_thread(_close_all, hosts)
+
+    @classmethod
+    async def close_all(cls) -> None:
+        """`aclose` for all engines of the process."""
+        for engine in list(cls._engines.values()):
+            await engine.aclose()
 
     def _submit(self, role: Role, job: "_Job") -> "_Job":
         _check_process()
@@ -257,22 +249,17 @@ class _Job(ABC):
 
 
 class _Generation(_Job):
-    def __init__(self, fields: dict[str, Raw], extra: dict[str, Any], *, whole: bool) -> None:
+    def __init__(self, fields: dict[str, Raw]) -> None:
         super().__init__()
         # Progress chunks give the callback its chance to stop while the prompt is read.
-        self._request = msgspec.json.encode({**fields, **extra, "stream": True, "return_progress": True})
-        self._shows_progress = not whole and bytes(fields.get("return_progress", b"")) == b"true"
-        self._parts: list[bytes] | None = [] if whole else None
+        self._request = msgspec.json.encode({**fields, "stream": True, "return_progress": True})
+        self._shows_progress = bytes(fields.get("return_progress", b"")) == b"true"
         self._finished = False
 
     def work(self, server: Server) -> None:
         server.handle_chat_completions(self._request, self._on_chunk)
-        if self.stop:
-            return
-        if not self._finished:
+        if not (self.stop or self._finished):
             raise engine_error(500, "engine_interrupted", "the engine ended the answer before it was finished")
-        if self._parts is not None:
-            self.chunks = [fold_chunks(self._parts)]
 
     def _on_chunk(self, chunk: bytes) -> bool:
         """In a worker thread; True stops the generation. xllamacpp swallows what is raised: kept for the reader."""
@@ -289,10 +276,10 @@ class _Generation(_Job):
         self._finished = self._finished or _FINISHED in chunk
         shown = self._shows_progress or _PROGRESS not in chunk
         with self.lock:
-            news = self._parts is None and (shown or not self.begun)
+            news = shown or not self.begun
             self.begun = True
             if shown and not self.stop:
-                (self.chunks if self._parts is None else self._parts).append(chunk)
+                self.chunks.append(chunk)
         if news:
             self.notify()
 

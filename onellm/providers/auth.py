@@ -8,7 +8,7 @@ from onellm.providers.protocols import ProviderSettings
 from onellm.types.secret import Secret
 
 
-class Outgoing(Struct, frozen=True):
+class Outgoing(Struct, frozen=True, gc=False):
     """What a signer needs to see of a request."""
 
     method: str

@@ -1,9 +1,20 @@
 """One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
-from onellm.dialects.base import ChatDialect, EmbeddingDialect, ModelsDialect
+from onellm.dialects.base import (
+    ChatDialect,
+    EmbeddingDialect,
+    ImageDialect,
+    ModelsDialect,
+    SpeechDialect,
+    TranscriptionDialect,
+    TranslationDialect,
+)
+from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
+from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, OpenAIImages
 from onellm.dialects.openai.models import OpenAIModels
+from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
 from onellm.errors import (
     AuthenticationError,
     BadRequestError,
@@ -15,6 +26,7 @@ from onellm.errors import (
     QuotaExceededError,
     RateLimitError,
 )
+from onellm.providers import llama_server
 from onellm.providers.http import HttpProvider
 from onellm.providers.together import TogetherChat
 
@@ -26,6 +38,12 @@ def compatible(
     key_env: str | tuple[str, ...] = (),
     chat: ChatDialect | None = None,
     embeddings: EmbeddingDialect | None = None,
+    transcriptions: TranscriptionDialect | None = None,
+    translations: TranslationDialect | None = None,
+    speech: SpeechDialect | None = None,
+    images: ImageDialect | None = None,
+    image_edits: ImageDialect | None = None,
+    image_variations: ImageDialect | None = None,
     models: ModelsDialect | None = None,
 ) -> HttpProvider:
     """A host of your own that speaks OpenAI's API, to be registered.
@@ -40,9 +58,29 @@ def compatible(
         key_optional=not key_env,
         chat=chat or OpenAIChat(),
         embeddings=embeddings or OpenAIEmbeddings(),
+        transcriptions=transcriptions or OpenAITranscriptions(),
+        translations=translations or OpenAITranslations(),
+        speech=speech or OpenAISpeech(),
+        images=images or OpenAIImages(),
+        image_edits=image_edits or OpenAIImages(path=_EDITS),
+        image_variations=image_variations or OpenAIImages(path=_VARIATIONS),
         models=models or OpenAIModels(),
     )
 
+
+# Formats of answers, of files that go in, and arguments, that single hosts have or lack.
+_JSON_TEXT = frozenset({"json", "text", "verbose_json"})
+_JSON_ONLY = frozenset({"json", "verbose_json"})
+_WHISPER: dict[str, str] = dict.fromkeys(
+    ("chunking_strategy", "include", "keywords", "known_speaker_names", "known_speaker_references", "languages"),
+    "only OpenAI's own models have it",
+)
+_EDITS = "images/edits"
+_VARIATIONS = "images/variations"
+# OpenAI's models answer in base64 only, and refuse to be asked for it.
+_BASE64_ONLY: dict[str, dict[str, str | None]] = {"response_format": {"b64_json": OMIT, "url": None}}
+_FIREWORKS_AUDIO = "https://audio-prod.us-virginia-1.direct.fireworks.ai/v1"
+_FIREWORKS_TURBO = "https://audio-turbo.us-virginia-1.direct.fireworks.ai/v1"
 
 _MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 _TEXT_ONLY = frozenset({"text"})
@@ -81,6 +119,14 @@ _ROWS = (
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
         chat=OpenAIChat(renames={"max_tokens": "max_completion_tokens"}),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
+        translations=OpenAITranslations(file_types=OPENAI_AUDIO),
+        speech=OpenAISpeech(formats=OPENAI_SPEECH, max_chars=4096),
+        images=OpenAIImages(max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY),
+        image_edits=OpenAIImages(
+            path=_EDITS, max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY, file_types=OPENAI_IMAGES
+        ),
+        image_variations=OpenAIImages(path=_VARIATIONS, max_n=10, file_types=OPENAI_IMAGES),  # retired
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
@@ -92,6 +138,12 @@ _ROWS = (
         key_optional=True,
         chat=OpenAIChat(),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
+        translations=OpenAITranslations(),
+        speech=OpenAISpeech(),
+        images=OpenAIImages(),
+        image_edits=OpenAIImages(path=_EDITS),
+        image_variations=OpenAIImages(path=_VARIATIONS),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
@@ -106,6 +158,9 @@ _ROWS = (
         },
         chat=OpenAIChat(replay=("reasoning_details",)),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
+        speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
+        images=OpenAIImages(path="images"),
         models=OpenAIModels(),
         docs="https://openrouter.ai/docs/api-reference",
     ),
@@ -116,6 +171,10 @@ _ROWS = (
         key_env=("TOGETHER_API_KEY",),
         chat=TogetherChat(renames=_MAX_TOKENS, finish={"eos": "stop"}),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("dimensions")),
+        transcriptions=OpenAITranscriptions(formats=_JSON_ONLY, refuses=_WHISPER),
+        translations=OpenAITranslations(formats=_JSON_ONLY),
+        speech=OpenAISpeech(formats=frozenset({"mp3", "wav", "raw"})),
+        images=OpenAIImages(values={"response_format": {"b64_json": "base64"}}),
         models=OpenAIModels(),  # a bare array
         docs="https://docs.together.ai/reference",
     ),
@@ -127,7 +186,7 @@ _ROWS = (
             refuses=_refuses("logprobs", "top_logprobs", "logit_bias", "metadata", "store"),
             message_names=False,
             stream_usage=False,
-            usage_in="x_groq",
+            usage_in=("x_groq", "usage"),
             audio_input=False,
             codes={
                 "capacity_exceeded": OverloadedError,
@@ -135,6 +194,9 @@ _ROWS = (
                 "json_validate_failed": BadRequestError,
             },
         ),
+        transcriptions=OpenAITranscriptions(formats=_JSON_TEXT, refuses=_WHISPER),
+        translations=OpenAITranslations(formats=_JSON_TEXT),
+        speech=OpenAISpeech(formats=frozenset({"flac", "mp3", "mulaw", "ogg", "wav"})),
         models=OpenAIModels(),
         docs="https://console.groq.com/docs/api-reference",
     ),
@@ -144,6 +206,14 @@ _ROWS = (
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
         chat=OpenAIChat(renames=_MAX_TOKENS),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(
+            hosted_at=f"{_FIREWORKS_AUDIO}/audio/transcriptions",
+            hosted_models={"whisper-v3-turbo": f"{_FIREWORKS_TURBO}/audio/transcriptions"},
+        ),
+        translations=OpenAITranslations(
+            hosted_at=f"{_FIREWORKS_AUDIO}/audio/translations",
+            hosted_models={"whisper-v3-turbo": f"{_FIREWORKS_TURBO}/audio/translations"},
+        ),
         models=OpenAIModels(),
         docs="https://docs.fireworks.ai/api-reference",
     ),
@@ -153,6 +223,7 @@ _ROWS = (
         key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         chat=OpenAIChat(codes={"RESOURCE_EXHAUSTED": RateLimitError, "UNAVAILABLE": OverloadedError}),
         embeddings=OpenAIEmbeddings(),
+        images=OpenAIImages(),
         models=OpenAIModels(prefix="models/"),
         docs="https://ai.google.dev/gemini-api/docs/openai",
     ),
@@ -206,6 +277,18 @@ _ROWS = (
             codes={"3280": BadRequestError},
         ),
         embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("user"), renames={"dimensions": "output_dimension"}),
+        transcriptions=OpenAITranscriptions(
+            formats=_JSON_ONLY,
+            sends_format=False,
+            brackets=False,
+            refuses={**_WHISPER, **_refuses("prompt")},
+        ),
+        speech=OpenAISpeech(
+            json_answer=True,
+            stream_field=("stream", True),
+            voice_field="voice_id",
+            refuses=_refuses("instructions", "speed"),
+        ),
         models=OpenAIModels(),
         docs="https://docs.mistral.ai/api",
     ),
@@ -245,6 +328,15 @@ _ROWS = (
         base_url="https://api.x.ai/v1",
         key_env=("XAI_API_KEY",),
         chat=OpenAIChat(renames=_MAX_TOKENS, message_names=False, adds_reasoning=True, citations_in=("citations",)),
+        transcriptions=OpenAITranscriptions(
+            path="stt",
+            formats=_JSON_ONLY,
+            sends_format=False,
+            sends_model=False,
+            refuses={**_WHISPER, **_refuses("prompt", "temperature", "timestamp_granularities")},
+        ),
+        images=OpenAIImages(),
+        image_edits=OpenAIImages(path=_EDITS, inline=True),
         models=OpenAIModels(),
         docs="https://docs.x.ai/docs/api-reference",
     ),
@@ -266,7 +358,7 @@ _ROWS = (
             refuses=_refuses("functions", "function_call"),
             audio_input=False,
             replay=("reasoning_content",),
-            usage_in="choice",
+            usage_in=("choices", 0, "usage"),
             cached_in="cached_tokens",
             codes={
                 "content_filter": ContentFilterError,
@@ -298,6 +390,8 @@ _ROWS = (
             },
         ),
         embeddings=OpenAIEmbeddings(base64=False),
+        transcriptions=OpenAITranscriptions(),
+        images=OpenAIImages(),
         docs="https://docs.z.ai/api-reference",
     ),
     HttpProvider(
@@ -346,6 +440,8 @@ _ROWS = (
             ),
         ),
         embeddings=OpenAIEmbeddings(base64=False),
+        transcriptions=OpenAITranscriptions(),
+        translations=OpenAITranslations(),
         models=OpenAIModels(),
         docs="https://docs.sambanova.ai/docs/en/api-reference",
     ),
@@ -355,6 +451,7 @@ _ROWS = (
         key_env=("NEBIUS_API_KEY",),
         chat=OpenAIChat(audio_input=False),
         embeddings=OpenAIEmbeddings(),
+        images=OpenAIImages(),
         models=OpenAIModels(),
         docs="https://docs.tokenfactory.nebius.com/api-reference",
     ),
@@ -364,6 +461,11 @@ _ROWS = (
         key_env=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
         chat=OpenAIChat(values={"tool_choice": {"required": None}}),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
+        translations=OpenAITranslations(),
+        speech=OpenAISpeech(),
+        images=OpenAIImages(),
+        image_edits=OpenAIImages(path=_EDITS),
         models=OpenAIModels(),
         docs="https://deepinfra.com/docs/openai_api",
     ),
@@ -407,6 +509,8 @@ _ROWS = (
         key_optional=True,
         chat=OpenAIChat(),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
+        translations=OpenAITranslations(),
         models=OpenAIModels(),
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
     ),
@@ -427,8 +531,9 @@ _ROWS = (
         base_url_env=("LLAMA_SERVER_BASE_URL",),
         key_env=("LLAMA_API_KEY",),
         key_optional=True,
-        chat=OpenAIChat(replay=("reasoning_content",)),
-        embeddings=OpenAIEmbeddings(),
+        chat=llama_server.CHAT,
+        embeddings=llama_server.EMBEDDINGS,
+        transcriptions=OpenAITranscriptions(),
         models=OpenAIModels(),
         docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
     ),
@@ -440,6 +545,7 @@ _ROWS = (
         key_optional=True,
         chat=OpenAIChat(replay=("reasoning_content",)),
         embeddings=OpenAIEmbeddings(),
+        transcriptions=OpenAITranscriptions(),
         models=OpenAIModels(),
         docs="https://docs.sglang.ai/basic_usage/openai_api.html",
     ),

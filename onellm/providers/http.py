@@ -2,34 +2,60 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import NoReturn, TypeVar
+from typing import Generic, NoReturn, TypeVar, cast
 from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from onellm.dialects.base import (
     ChatDialect,
-    ChatReducer,
     Dialect,
     EmbeddingDialect,
     ErrorDecoder,
     HttpRequest,
+    ImageDialect,
     ModelsDialect,
+    Reducer,
+    SpeechDialect,
+    StreamDialect,
+    TakesWhole,
+    TranscriptionDialect,
+    TranslationDialect,
 )
 from onellm.dialects.errors import request_id
-from onellm.errors import OneLLMError, UnsupportedFeatureError
+from onellm.errors import (
+    APIConnectionError,
+    OneLLMError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+    UnsupportedFeatureError,
+)
 from onellm.providers.auth import BEARER, Auth, Outgoing
-from onellm.providers.protocols import Call, ChunkStream, Response, ResponseStream
+from onellm.providers.inline import read_whole
+from onellm.providers.protocols import (
+    OPERATIONS,
+    Binary,
+    Call,
+    ChunkStream,
+    ImageStream,
+    Response,
+    ResponseStream,
+    SpeechStream,
+    TranscriptionStream,
+)
+from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, TranscriptionRequest
 from onellm.types.base import Answer
-from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+from onellm.types.images import ImageRequest, ImagesResponse
 from onellm.types.models import ModelInfo
 from onellm.types.request import Request
 
 D = TypeVar("D")
 RequestT = TypeVar("RequestT", bound=Request)
 AnswerT = TypeVar("AnswerT", bound=Answer)
+ChunkT = TypeVar("ChunkT", bound=Answer)
 
 _USER_AGENT = "onellm"
 _HTTP_ERROR = 300  # redirects are not followed with credentials: they are errors too
@@ -52,6 +78,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     auth: Auth = BEARER
     chat: ChatDialect | None = None
     embeddings: EmbeddingDialect | None = None
+    transcriptions: TranscriptionDialect | None = None
+    translations: TranslationDialect | None = None
+    speech: SpeechDialect | None = None
+    images: ImageDialect | None = None
+    image_edits: ImageDialect | None = None
+    image_variations: ImageDialect | None = None
     models: ModelsDialect | None = None
     docs: str = ""
 
@@ -59,8 +91,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     @property
     def operations(self) -> frozenset[str]:
-        served = {"chat": self.chat, "embeddings": self.embeddings, "models": self.models}
-        return frozenset(name for name, dialect in served.items() if dialect is not None)
+        return frozenset(name for name in OPERATIONS if getattr(self, name, None) is not None)
 
     @property
     def json_mode_support(self) -> bool:
@@ -96,7 +127,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             "function_calling_support": self.function_calling_support,
             "json_schema_support": self.chat is not None and "json_schema" in self.chat.response_formats,
             "reasoning_support": self.chat is not None and self.chat.reasoning,
-            **{f"{name}_support": name in self.operations for name in ("chat", "embeddings", "models")},
+            **{f"{name}_support": name in self.operations for name in OPERATIONS},
         }
 
     # --- operations ---
@@ -105,14 +136,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         return await self._ask(self._dialect(self.chat, "chat"), request, call)
 
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
-        dialect = self._dialect(self.chat, "chat")
-        request.adjustments.clear()
-        try:
-            encoded = dialect.encode_stream(request)
-            response = await self._open(dialect, encoded, call)
-            return await _open_chunks(self.name, dialect, request, response, call)
-        except OneLLMError as exc:
-            _locate(exc, self.name, request.model)
+        return await self._ask_stream(self._dialect(self.chat, "chat"), request, call)
 
     @property
     def max_embedding_inputs(self) -> int:
@@ -120,6 +144,49 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def create_embeddings(self, request: EmbeddingsRequest, call: Call) -> CreateEmbeddingResponse:
         return await self._ask(self._dialect(self.embeddings, "embeddings"), request, call)
+
+    async def create_transcription(self, request: TranscriptionRequest, call: Call) -> AnyTranscription:
+        return await self._ask(self._dialect(self.transcriptions, "transcriptions"), request, call)
+
+    async def stream_transcription(self, request: TranscriptionRequest, call: Call) -> TranscriptionStream:
+        return await self._ask_stream(self._dialect(self.transcriptions, "transcriptions"), request, call)
+
+    async def create_translation(self, request: TranscriptionRequest, call: Call) -> AnyTranslation:
+        return await self._ask(self._dialect(self.translations, "translations"), request, call)
+
+    async def create_speech(self, request: SpeechRequest, call: Call) -> Binary:
+        dialect = self._dialect(self.speech, "speech")
+        request.adjustments.clear()
+        try:
+            response = await self._open(dialect, dialect.encode_request(request), call)
+            binary = HttpBinary(self.name, request, response)
+            if dialect.json_answer or _is_json(response):
+                body = await binary.read_whole(call.max_body_bytes)
+                binary.holds(dialect.decode_audio(body), dialect.content_type(request))
+            await binary.open()
+        except OneLLMError as exc:
+            _locate(exc, self.name, request.model)
+        return binary
+
+    async def stream_speech(self, request: SpeechRequest, call: Call) -> SpeechStream:
+        return await self._ask_stream(self._dialect(self.speech, "speech"), request, call)
+
+    async def generate_images(self, request: ImageRequest, call: Call) -> ImagesResponse:
+        return await self._ask(self._dialect(self.images, "images"), request, call)
+
+    async def stream_images(self, request: ImageRequest, call: Call) -> ImageStream:
+        return await self._ask_stream(self._dialect(self.images, "images"), request, call)
+
+    async def edit_images(self, request: ImageRequest, call: Call) -> ImagesResponse:
+        dialect = self._dialect(self.image_edits, "image_edits")
+        return await self._ask(dialect, await _with_images(dialect, request, call), call)
+
+    async def stream_image_edits(self, request: ImageRequest, call: Call) -> ImageStream:
+        dialect = self._dialect(self.image_edits, "image_edits")
+        return await self._ask_stream(dialect, await _with_images(dialect, request, call), call)
+
+    async def vary_image(self, request: ImageRequest, call: Call) -> ImagesResponse:
+        return await self._ask(self._dialect(self.image_variations, "image_variations"), request, call)
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
         dialect = self._dialect(self.models, "models")
@@ -164,94 +231,195 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         reply.adjustments = tuple(request.adjustments)
         return reply
 
+    async def _ask_stream(
+        self, dialect: StreamDialect[RequestT, AnswerT, ChunkT], request: RequestT, call: Call
+    ) -> "_HttpChunkStream[ChunkT, AnswerT]":
+        """Send one request, read its answer up to the first chunk."""
+        request.adjustments.clear()
+        try:
+            response = await self._open(dialect, dialect.encode_stream(request), call)
+            return await _open_chunks(self.name, dialect, request, response, call)
+        except OneLLMError as exc:
+            _locate(exc, self.name, request.model)
+
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
         url, headers = await self._address(http, call)
-        response = await call.transport.request(
-            http.method, url, headers=headers, body=http.body, timeouts=call.timeouts, proxy=call.settings.proxy
-        )
-        if response.status >= _HTTP_ERROR:
-            raise dialect.decode_error(response.status, response.headers, response.body, now=time.time())
+        body = http.body if http.form is None else http.form
+        try:
+            response = await call.transport.request(
+                http.method, url, headers=headers, body=body, timeouts=call.timeouts, proxy=call.settings.proxy
+            )
+            if response.status >= _HTTP_ERROR:
+                raise dialect.decode_error(response.status, response.headers, response.body, now=time.time())
+        except OneLLMError as exc:
+            _mark_final(exc, http)
+            raise
         return response
 
     async def _open(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> ResponseStream:
         url, headers = await self._address(http, call)
-        response = await call.transport.stream(
-            http.method, url, headers=headers, body=http.body, timeouts=call.timeouts, proxy=call.settings.proxy
-        )
-        if response.status >= _HTTP_ERROR:
-            body = await response.read_error()
-            raise dialect.decode_error(response.status, response.headers, body, now=time.time())
+        body = http.body if http.form is None else http.form
+        try:
+            response = await call.transport.stream(
+                http.method, url, headers=headers, body=body, timeouts=call.timeouts, proxy=call.settings.proxy
+            )
+            if response.status >= _HTTP_ERROR:
+                refusal = await response.read_error()
+                raise dialect.decode_error(response.status, response.headers, refusal, now=time.time())
+        except OneLLMError as exc:
+            _mark_final(exc, http)
+            raise
         return response
 
     async def _address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]]:
         settings = call.settings
-        url = f"{settings.base_url}/{http.path}"
+        hosted = http.hosted_at and settings.base_url == self.base_url
+        url = http.hosted_at if hosted else f"{settings.base_url}/{http.path}"
         if http.query or call.query:
-            url = f"{url}?{urlencode({**http.query, **(call.query or {})}, doseq=True)}"
+            query = {name: _query_value(value) for name, value in {**http.query, **(call.query or {})}.items()}
+            url = f"{url}?{urlencode(query, doseq=True)}"
         headers = {"User-Agent": _USER_AGENT, **self.headers, **settings.headers}
         if http.body is not None:
             headers["Content-Type"] = "application/json"
-        headers.update(http.headers)
+        if http.headers:
+            headers.update(http.headers)
         headers.update(await self.auth.headers(Outgoing(http.method, url, http.body), settings))
-        for name, value in (call.headers or {}).items():
-            for ours in [ours for ours in headers if ours.lower() == name.lower()]:
-                del headers[ours]
-            if value is not None:
-                headers[name] = value
+        if call.headers:
+            for name, value in call.headers.items():
+                for ours in [ours for ours in headers if ours.lower() == name.lower()]:
+                    del headers[ours]
+                if value is not None:
+                    headers[name] = value
         return url, headers
 
 
-class _HttpChunkStream:
+def _query_value(value: object) -> object:
+    """JSON's words for the bools; everything else as Python writes it."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+class HttpBinary:
+    """An answer of bytes, read as it comes."""
+
+    def __init__(self, provider: str, request: Request, response: ResponseStream) -> None:
+        self.provider = provider
+        self.request_id = request_id(response.headers)
+        self.adjustments = tuple(request.adjustments)
+        self.content_type = response.headers.get("Content-Type", "application/octet-stream")
+        length = response.headers.get("Content-Length", "")
+        encoded = "Content-Encoding" in response.headers
+        self.content_length = int(length) if length.isdecimal() and not encoded else None
+        self._model = request.model
+        self._response = response
+        self._first = b""
+
+    async def open(self) -> None:
+        """Read up to the first byte, so that what fails before it can be tried again."""
+        self._first = self._first or await self.read()
+
+    async def read(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        try:
+            return await self._response.read()
+        except OneLLMError as exc:
+            exc.request_id = exc.request_id or self.request_id
+            _locate(exc, self.provider, self._model)
+
+    async def read_whole(self, limit: int) -> bytes:
+        """All of it, up to a limit of bytes."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                self.close()
+                raise ResponseDecodeError(f"the answer is larger than {limit} bytes")
+        return b"".join(pieces)
+
+    def holds(self, content: bytes, content_type: str) -> None:
+        """What the answer's body turned out to hold."""
+        self._first = content
+        self.content_type = content_type
+        self.content_length = len(content)
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _HttpChunkStream(Generic[ChunkT, AnswerT]):
     """A streamed answer: reads from the connection, folds through the dialect's reducer."""
 
-    def __init__(self, provider: str, request: ChatRequest, response: ResponseStream, reducer: ChatReducer) -> None:
+    def __init__(
+        self, provider: str, request: Request, response: ResponseStream, reducer: Reducer[ChunkT, AnswerT]
+    ) -> None:
         self.request_id = request_id(response.headers)
         self._provider = provider
         self._model = request.model
         self._adjustments = tuple(request.adjustments)
         self._response = response
         self._reducer = reducer
-        self._final: ChatCompletion | None = None
-        self._first: Sequence[ChatCompletionChunk] = ()
+        self._final: AnswerT | None = None
+        self._first: Sequence[ChunkT] = ()
+        self._begun = False
 
     async def open(self) -> None:
         """Read up to the first chunk, so that what fails before it can be tried again."""
         self._first = await self.read()
 
-    async def read(self) -> Sequence[ChatCompletionChunk]:
+    def begin_with(self, chunks: Sequence[ChunkT]) -> None:
+        """Chunks that are known before anything is read."""
+        for chunk in chunks:
+            chunk.provider = self._provider
+            chunk.request_id = self.request_id
+        self._first = chunks
+
+    async def read(self) -> Sequence[ChunkT]:
         if self._first:
             first, self._first = self._first, ()
             return first
         if self._final is not None:
             return ()
-        try:
-            return await self._read()
-        except OneLLMError as exc:
-            self._response.close()
-            exc.request_id = exc.request_id or self.request_id
-            _locate(exc, self._provider, self._model)
-
-    async def _read(self) -> Sequence[ChatCompletionChunk]:
         reducer = self._reducer
-        while not (reducer.finished or reducer.error):
-            data = await self._response.read()
-            if not data:
-                break
-            chunks = reducer.feed(data)
-            if chunks:
-                for chunk in chunks:
-                    chunk.provider = self._provider
-                    chunk.request_id = self.request_id
-                return chunks
-        final = reducer.close()
+        try:
+            while not (reducer.finished or reducer.error):
+                data = await self._response.read()
+                if not data:
+                    break
+                chunks = reducer.feed(data)
+                if chunks:
+                    self._begun = True
+                    for chunk in chunks:
+                        chunk.provider = self._provider
+                        chunk.request_id = self.request_id
+                    return chunks
+            await self._finish(reducer.close())
+        except OneLLMError as exc:
+            self._fail(exc)
+        return ()
+
+    def _fail(self, exc: OneLLMError) -> NoReturn:
+        self._response.close()
+        error = exc
+        if self._begun and type(exc) is APIConnectionError:  # neither a time limit nor a missing end
+            error = StreamInterruptedError(f"the stream broke off: {exc.message}")
+            error.__cause__ = exc
+        error.request_id = error.request_id or self.request_id
+        try:
+            _locate(error, self._provider, self._model)
+        finally:
+            del error  # or the exception holds this frame, and the frame the exception
+
+    async def _finish(self, final: AnswerT) -> None:
         final.provider = self._provider
         final.request_id = self.request_id
         final.adjustments = self._adjustments
         await self._response.finish()
         self._final = final
-        return ()
 
-    def final(self) -> ChatCompletion:
+    def final(self) -> AnswerT:
         return self._reducer.close() if self._final is None else self._final
 
     def close(self) -> None:
@@ -259,20 +427,48 @@ class _HttpChunkStream:
 
 
 async def _open_chunks(
-    provider: str, dialect: ChatDialect, request: ChatRequest, response: ResponseStream, call: Call
-) -> _HttpChunkStream:
-    if response.headers.get("Content-Type", "").startswith("application/json"):
-        # Not a stream: an error inside a 200, or a host that does not stream, whose answer cannot be handed out.
-        dialect.decode_response(await response.read_error(), request)
-        raise UnsupportedFeatureError(f"{provider} answered a streamed call with one whole answer")
+    provider: str,
+    dialect: StreamDialect[RequestT, AnswerT, ChunkT],
+    request: RequestT,
+    response: ResponseStream,
+    call: Call,
+) -> _HttpChunkStream[ChunkT, AnswerT]:
+    content_type = response.headers.get("Content-Type", "")
     reducer = dialect.reducer(request, max_event_bytes=call.max_event_bytes)
     stream = _HttpChunkStream(provider, request, response, reducer)
+    if _is_json(response):
+        # Not a stream: an error inside a 200, or a host that does not stream this model.
+        reply = dialect.decode_response(await response.read_error(), request)
+        if not isinstance(reducer, TakesWhole):
+            raise UnsupportedFeatureError(f"{provider} answered a streamed call with one whole answer")
+        stream.begin_with(cast("TakesWhole[ChunkT, AnswerT]", reducer).read_whole(reply))
+    elif content_type.startswith("audio/"):
+        response.close()
+        raise UnsupportedFeatureError(f"{provider} answered a streamed call with {content_type}; it has no events")
     try:
         await stream.open()
     except BaseException:
         stream.close()
         raise
     return stream
+
+
+async def _with_images(dialect: ImageDialect, request: ImageRequest, call: Call) -> ImageRequest:
+    """The request with its images read, where they go into JSON. They stay read for another attempt."""
+    if dialect.inline:
+        limit = call.max_body_bytes
+        request.images = [await read_whole(image, "image", limit=limit) for image in request.images]
+    return request
+
+
+def _is_json(response: ResponseStream) -> bool:
+    return response.headers.get("Content-Type", "").startswith("application/json")
+
+
+def _mark_final(exc: OneLLMError, http: HttpRequest) -> None:
+    """A request whose source has given bytes that it cannot give again is not sent again."""
+    if http.form is not None and not http.form.repeatable:
+        exc.retryable = False
 
 
 def _locate(exc: OneLLMError, provider: str, model: str | None) -> NoReturn:

@@ -5,16 +5,31 @@ third party brings, satisfies these directly. It takes part in an operation by h
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
+from onellm.types.audio import (
+    AnyTranscription,
+    AnyTranslation,
+    SpeechAudioDoneEvent,
+    SpeechRequest,
+    SpeechStreamEvent,
+    TranscriptionRequest,
+    TranscriptionStreamEvent,
+)
+from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+from onellm.types.files import Form
+from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
 from onellm.types.models import ModelInfo
 from onellm.types.options import Timeouts, TokenSource
 from onellm.types.secret import Secret
+
+ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
+AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
 
 
 class ProviderSettings(Struct, kw_only=True):
@@ -63,7 +78,7 @@ class Transport(Protocol):
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Form | None,
         timeouts: Timeouts,
         proxy: str | None = None,
     ) -> Response: ...
@@ -74,7 +89,7 @@ class Transport(Protocol):
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Form | None,
         timeouts: Timeouts,
         proxy: str | None = None,
     ) -> ResponseStream: ...
@@ -82,7 +97,7 @@ class Transport(Protocol):
     async def aclose(self) -> None: ...
 
 
-class Call(Struct, kw_only=True):
+class Call(Struct, frozen=True, kw_only=True):
     """What one call goes through: connection, settings, limits. A provider without a socket needs none of the first.
 
     headers:  the caller's own; None takes one of ours away
@@ -93,17 +108,18 @@ class Call(Struct, kw_only=True):
     settings: ProviderSettings
     timeouts: Timeouts
     max_event_bytes: int
+    max_body_bytes: int = 512 << 20
     headers: Mapping[str, str | None] | None = None
     query: Mapping[str, Any] | None = None
 
 
-class ChunkStream(Protocol):
-    """A streamed chat answer."""
+class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
+    """A streamed answer."""
 
     @property
     def request_id(self) -> str | None: ...
 
-    async def read(self) -> Sequence[ChatCompletionChunk]:
+    async def read(self) -> Sequence[ChunkT_co]:
         """The chunks of one network read; none is the end.
 
         Raises:
@@ -111,12 +127,45 @@ class ChunkStream(Protocol):
         """
         ...
 
-    def final(self) -> ChatCompletion:
+    def final(self) -> AnswerT_co:
         """The whole answer, once `read` has given none."""
         ...
 
     def close(self) -> None:
         """End the stream now. Safe to call twice, and from another thread."""
+        ...
+
+
+ChunkStream: TypeAlias = AnswerStream[ChatCompletionChunk, ChatCompletion]
+TranscriptionStream: TypeAlias = AnswerStream[TranscriptionStreamEvent, AnyTranscription]
+ImageStream: TypeAlias = AnswerStream[ImageStreamEvent, ImagesResponse]
+SpeechStream: TypeAlias = AnswerStream[SpeechStreamEvent, SpeechAudioDoneEvent]
+
+
+class Binary(Protocol):
+    """An answer of bytes that is read as it comes.
+
+    content_type:    what the bytes are
+    content_length:  how many there are, where that was said
+    """
+
+    @property
+    def provider(self) -> str: ...
+    @property
+    def request_id(self) -> str | None: ...
+    @property
+    def adjustments(self) -> tuple[str, ...]: ...
+    @property
+    def content_type(self) -> str: ...
+    @property
+    def content_length(self) -> int | None: ...
+
+    async def read(self) -> bytes:
+        """What has come since the last read, waiting for something; b"" is the end."""
+        ...
+
+    def close(self) -> None:
+        """End it now. Safe to call twice, and from another thread."""
         ...
 
 
@@ -153,6 +202,66 @@ class ChatProvider(Protocol):
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
         """Open a stream, up to and with its first chunk."""
         ...
+
+
+@runtime_checkable
+class TranscriptionProvider(Protocol):
+    """Serves `audio.transcriptions`. An answer of plain text is a `Transcription` with that text."""
+
+    async def create_transcription(self, request: TranscriptionRequest, call: Call) -> AnyTranscription: ...
+
+    async def stream_transcription(self, request: TranscriptionRequest, call: Call) -> TranscriptionStream:
+        """Open a stream, up to and with its first event."""
+        ...
+
+
+@runtime_checkable
+class TranslationProvider(Protocol):
+    """Serves `audio.translations`. An answer of plain text is a `Translation` with that text."""
+
+    async def create_translation(self, request: TranscriptionRequest, call: Call) -> AnyTranslation: ...
+
+
+@runtime_checkable
+class SpeechProvider(Protocol):
+    """Serves `audio.speech`."""
+
+    async def create_speech(self, request: SpeechRequest, call: Call) -> Binary:
+        """Open the answer, up to its first byte."""
+        ...
+
+    async def stream_speech(self, request: SpeechRequest, call: Call) -> SpeechStream:
+        """Open a stream of events, up to and with its first."""
+        ...
+
+
+@runtime_checkable
+class ImageProvider(Protocol):
+    """Serves `images.generate`."""
+
+    async def generate_images(self, request: ImageRequest, call: Call) -> ImagesResponse: ...
+
+    async def stream_images(self, request: ImageRequest, call: Call) -> ImageStream:
+        """Open a stream, up to and with its first event."""
+        ...
+
+
+@runtime_checkable
+class ImageEditProvider(Protocol):
+    """Serves `images.edit`."""
+
+    async def edit_images(self, request: ImageRequest, call: Call) -> ImagesResponse: ...
+
+    async def stream_image_edits(self, request: ImageRequest, call: Call) -> ImageStream:
+        """Open a stream, up to and with its first event."""
+        ...
+
+
+@runtime_checkable
+class ImageVariationProvider(Protocol):
+    """Serves `images.create_variation`."""
+
+    async def vary_image(self, request: ImageRequest, call: Call) -> ImagesResponse: ...
 
 
 @runtime_checkable
@@ -196,7 +305,17 @@ class Configurable(Protocol):
     def option_env(self) -> Mapping[str, str]: ...
 
 
-OPERATIONS: dict[str, type] = {"chat": ChatProvider, "embeddings": EmbeddingProvider, "models": ModelProvider}
+OPERATIONS: dict[str, type] = {
+    "chat": ChatProvider,
+    "embeddings": EmbeddingProvider,
+    "transcriptions": TranscriptionProvider,
+    "translations": TranslationProvider,
+    "speech": SpeechProvider,
+    "images": ImageProvider,
+    "image_edits": ImageEditProvider,
+    "image_variations": ImageVariationProvider,
+    "models": ModelProvider,
+}
 
 
 def operations(provider: object) -> frozenset[str]:

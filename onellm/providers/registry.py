@@ -1,6 +1,5 @@
 """Names to providers. Built-in modules are imported when one of their names is asked for."""
 
-import difflib
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -30,11 +29,7 @@ class Registry:
         Raises:
             ConfigurationError: it lacks a part of the Provider protocol, or its name holds a slash.
         """
-        if not isinstance(provider, Provider):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
-            missing = [name for name in _PARTS if not hasattr(provider, name)]
-            raise ConfigurationError(f"{type(provider).__name__} is no provider: it lacks {', '.join(missing)}")
-        if not provider.name or "/" in provider.name:
-            raise ConfigurationError(f"{provider.name!r} is no provider's name: it must be a word without a slash")
+        _check(provider)
         self._providers[provider.name] = provider
 
     def get(self, name: str) -> Provider:
@@ -45,8 +40,10 @@ class Registry:
         """
         found = self._find(name)
         if found is None:
-            near = difflib.get_close_matches(name, list(self), 3)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self)}"
+            import difflib  # noqa: PLC0415 - only for a message
+
+            near = difflib.get_close_matches(name.casefold(), list(self), 3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self)}."
             raise UnknownProviderError(f"no provider {name!r}: {hint} A model is named provider/model.")
         return found
 
@@ -66,7 +63,7 @@ class Registry:
         else:
             found = import_module(_ROWS).ROWS.get(name)
             if found is None and (entry := _installed().get(name)) is not None:
-                found = entry.load()
+                found = _load(entry)
         if found is not None:
             self._providers[name] = found
         return found
@@ -109,6 +106,29 @@ _PARTS = (
     "function_calling_support",
     "get_model_capabilities",
 )
+
+
+def _check(provider: object) -> None:
+    if not isinstance(provider, Provider):
+        missing = [name for name in _PARTS if not hasattr(provider, name)]
+        raise ConfigurationError(f"{type(provider).__name__} is no provider: it lacks {', '.join(missing)}")
+    if not isinstance(provider.name, str) or not provider.name or "/" in provider.name:  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        raise ConfigurationError(f"{provider.name!r} is no provider's name: it must be a word without a slash")
+
+
+def _load(entry: "EntryPoint") -> Provider:
+    """The provider that an installed package names.
+
+    Raises:
+        ConfigurationError: it cannot be imported, or is none.
+    """
+    package = entry.dist.name if entry.dist else "a package"
+    try:
+        found: Provider = entry.load()
+        _check(found)
+    except (ImportError, AttributeError, ConfigurationError) as exc:
+        raise ConfigurationError(f"the provider {entry.name!r} that {package} brings: {exc}") from exc
+    return found
 
 
 def _built_in() -> set[str]:

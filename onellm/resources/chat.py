@@ -1,6 +1,6 @@
 """`chat.completions`. https://platform.openai.com/docs/api-reference/chat"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from typing_extensions import Unpack
@@ -70,15 +70,15 @@ class AsyncChatCompletions:
             APIConnectionError: no whole answer arrived.
             APIStatusError: the provider refused.
         """
-        provider, request, options = self._prepare(model, messages, cast("dict[str, Any]", params))
+        provider, request, options = self._prepare(model, messages, params)
         if stream:
             return AsyncChatCompletionStream(
-                await retry(lambda: provider.stream_chat_completion(request, options.call), options.retry)
+                await retry(provider.stream_chat_completion, options.retry, request, options.call)
             )
-        return await retry(lambda: provider.create_chat_completion(request, options.call), options.retry)
+        return await retry(provider.create_chat_completion, options.retry, request, options.call)
 
     def _prepare(
-        self, model: str, messages: Iterable[MessageParam], params: dict[str, Any]
+        self, model: str, messages: Iterable[MessageParam], params: Mapping[str, Any]
     ) -> "tuple[ChatProvider, ChatRequest, Options]":
         name, own_model = self._core.split(model)
         given = validation.params(params, ChatParams, "chat.completions.create")

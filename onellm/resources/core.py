@@ -11,7 +11,16 @@ from onellm import config as config_module
 from onellm.config import Config
 from onellm.errors import InvalidRequestError, UnknownProviderError, UnsupportedFeatureError
 from onellm.policy.retry import RetryPolicy
-from onellm.providers.protocols import Call, Configurable, Provider, ProviderSettings, Transport, operations
+from onellm.providers.protocols import (
+    Call,
+    Configurable,
+    Provider,
+    ProviderSettings,
+    Response,
+    ResponseStream,
+    Transport,
+    operations,
+)
 from onellm.providers.registry import Registry
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts
 
@@ -23,9 +32,10 @@ class Bound(Struct, frozen=True):
 
     provider: Provider
     settings: ProviderSettings
+    operations: frozenset[str]
 
 
-class Options(Struct, kw_only=True):
+class Options(Struct, frozen=True, kw_only=True):
     """The options of one call, with the client's where the call gives none."""
 
     call: Call
@@ -55,6 +65,7 @@ class Core:
         self._http_session = http_session
         self._transport: Transport | None = None
         self._bound: dict[str, Bound] = {}
+        self._usual: dict[str, Options] = {}
         self._models: dict[str, tuple[str, str]] = {}
 
     @property
@@ -65,6 +76,11 @@ class Core:
 
             self._transport = HttpTransport(self._http, self._http_session)
         return self._transport
+
+    def register(self, provider: Provider) -> None:
+        """Add a provider to this client; one that was used under its name before is forgotten."""
+        self.registry.register(provider)
+        self._bound.pop(provider.name, None)
 
     def split(self, model: object) -> tuple[str, str]:
         """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
@@ -93,7 +109,7 @@ class Core:
         bound = self._bound.get(name)
         if bound is None:
             provider = self.provider(name)
-            bound = self._bound[name] = Bound(provider, self._settings(provider))
+            bound = self._bound[name] = Bound(provider, self._settings(provider), operations(provider))
         return bound
 
     def provider(self, name: str) -> Provider:
@@ -114,8 +130,8 @@ class Core:
         Raises:
             UnsupportedFeatureError: it does not; names providers that do.
         """
-        bound = self.bind(name)
-        if operation not in operations(bound.provider):
+        bound = self._bound.get(name) or self.bind(name)
+        if operation not in bound.operations:
             others = [other for other in self.registry if operation in operations(self.registry.get(other))]
             raise UnsupportedFeatureError(
                 f"{name} does not serve {operation}; {', '.join(others) or 'no provider'} does", provider=name
@@ -124,16 +140,19 @@ class Core:
 
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""
-        taken = {name: given.pop(name) for name in _OPTIONS if name in given}
+        taken = {name: given.pop(name) for name in _OPTIONS if name in given} if given else {}
+        if not taken and (usual := self._usual.get(bound.provider.name)) is not None:
+            return usual
         retries = taken.get("max_retries")
         if retries is not None and retries < 0:
             raise InvalidRequestError(f"max_retries: give a whole number from 0, not {retries}", param="max_retries")
-        return Options(
+        options = Options(
             call=Call(
-                transport=self.transport,
+                transport=self.transport if isinstance(bound.provider, Configurable) else _Late(self),
                 settings=bound.settings,
                 timeouts=_timeouts(taken.get("timeout"), self.config.timeouts),
                 max_event_bytes=self._http.max_event_bytes,
+                max_body_bytes=self._http.max_body_bytes,
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
             ),
@@ -141,6 +160,9 @@ class Core:
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
             extra_body=taken.get("extra_body"),
         )
+        if not taken:  # nearly all calls have none: what they share is made once
+            self._usual[bound.provider.name] = options
+        return options
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -150,7 +172,7 @@ class Core:
     def _settings(self, provider: Provider) -> ProviderSettings:
         arguments = self._arguments.get(provider.name, {})
         if not isinstance(provider, Configurable):
-            return ProviderSettings(options=dict(arguments))
+            return ProviderSettings(options=config_module.resolve_options(provider.name, arguments, self.config.file))
         resolved = config_module.resolve_provider(
             provider.name,
             base_url=provider.base_url,
@@ -174,6 +196,22 @@ class Core:
             options=resolved.options,
             proxy=_environment_proxy(resolved.base_url) if proxy is None else proxy or None,
         )
+
+
+class _Late:
+    """A transport for a provider that may well need none: made, and the HTTP library imported, when it is used."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def request(self, method: str, url: str, **parts: Any) -> Response:
+        return await self._core.transport.request(method, url, **parts)
+
+    async def stream(self, method: str, url: str, **parts: Any) -> ResponseStream:
+        return await self._core.transport.stream(method, url, **parts)
+
+    async def aclose(self) -> None:
+        await self._core.aclose()
 
 
 _MOST_MODELS = 4096  # names that are remembered, so that a service that makes them up does not grow

@@ -3,7 +3,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-import asyncio
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import structs
@@ -44,7 +44,7 @@ class AsyncEmbeddings:
 
         Any number of inputs: more than the provider takes at once are sent in several requests, some of them
         together, and joined; usage is added up, and `raw` is then empty. Vectors travel in base64 where the
-        provider can, whatever `encoding_format` says of floats.
+        provider can, unless `encoding_format="float"` asks for text; what is given back is the same.
 
         Raises:
             UsageError: the call is wrong; nothing was sent.
@@ -52,15 +52,15 @@ class AsyncEmbeddings:
             APIStatusError: the provider refused.
         """
         name, own_model = self._core.split(model)
-        given = validation.params(cast("dict[str, Any]", params), EmbeddingParams, "embeddings.create")
-        inputs = _inputs(input)
+        given = validation.params(params, EmbeddingParams, "embeddings.create")
+        inputs, single = _inputs(input)
         bound = self._core.require(name, "embeddings")
         options = self._core.options(bound, given)
         request = EmbeddingsRequest(
             provider=name,
             model=own_model,
             input=inputs,
-            single=isinstance(input, str),
+            single=single,
             params=given,
             extra_body=options.extra_body,
             on_unsupported=options.on_unsupported,
@@ -68,38 +68,46 @@ class AsyncEmbeddings:
         provider = cast("EmbeddingProvider", bound.provider)
         most = provider.max_embedding_inputs
         if len(inputs) <= most:
-            return await retry(lambda: provider.create_embeddings(request, options.call), options.retry)
+            return await retry(provider.create_embeddings, options.retry, request, options.call)
         return await _in_parts(provider, request, options, most)
 
 
-def _inputs(given: EmbeddingInput) -> list[str] | list[list[int]]:
+def _inputs(given: EmbeddingInput) -> tuple[list[str] | list[list[int]], bool]:
+    """The inputs as a list, and whether the caller gave one that was in none."""
+    single = isinstance(given, str)
     if isinstance(given, str):
         inputs: list[Any] = [given]
+    elif isinstance(given, bytes | Mapping) or not isinstance(given, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        raise InvalidRequestError(
+            f"input must be a text, texts or token ids, not {type(given).__name__}", param="input"
+        )
     else:
         inputs = list(given)
         if inputs and all(isinstance(token, int) for token in inputs):
-            inputs = [inputs]
+            inputs, single = [inputs], True
     if not inputs:
         raise InvalidRequestError("input is empty: give at least one text", param="input")
     for place, item in enumerate(inputs):
-        where = "input" if isinstance(given, str) else f"input[{place}]"
+        where = "input" if single else f"input[{place}]"
         if isinstance(item, str):
             validation.text(item, where)
         elif not isinstance(item, list | tuple) or not item or not all(isinstance(token, int) for token in item):
             raise InvalidRequestError(f"{where} must be a text or a list of token ids", param="input")
-    return inputs
+    return inputs, single
 
 
 async def _in_parts(
     provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options, most: int
 ) -> CreateEmbeddingResponse:
     """Several requests, joined. One that fails cancels the others."""
+    import asyncio  # noqa: PLC0415 - a third of what importing the client costs, and only wanted here
+
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def part(start: int) -> CreateEmbeddingResponse:
         piece = structs.replace(request, input=request.input[start : start + most], adjustments=[])
         async with gate:
-            return await retry(lambda: provider.create_embeddings(piece, options.call), options.retry)
+            return await retry(provider.create_embeddings, options.retry, piece, options.call)
 
     try:
         async with asyncio.TaskGroup() as group:

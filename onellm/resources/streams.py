@@ -2,25 +2,24 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from onellm.errors import StreamInterruptedError
-from onellm.providers.protocols import ChunkStream
+from onellm.providers.protocols import AnswerStream
+from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 
+ChunkT = TypeVar("ChunkT", bound=Answer)
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
-class AsyncChatCompletionStream:
-    """A streamed chat answer.
 
-    `async for chunk in stream` gives the chunks, `stream.text()` only the text; `get_final_completion()` the whole
-    answer. Use it in `async with`: leaving closes the connection there and then, and so does breaking off,
-    cancelling, or losing the last reference.
-    """
+class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
+    """A streamed answer of any kind."""
 
-    def __init__(self, source: ChunkStream) -> None:
+    def __init__(self, source: AnswerStream[ChunkT, AnswerT]) -> None:
         self._source = source
-        self._buffer: Iterator[ChatCompletionChunk] = iter(())
-        self._final: ChatCompletion | None = None
+        self._buffer: Iterator[ChunkT] = iter(())
+        self._final: AnswerT | None = None
         self._closed = False
 
     @property
@@ -31,16 +30,19 @@ class AsyncChatCompletionStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ChatCompletionChunk:
+    async def __anext__(self) -> ChunkT:
         for chunk in self._buffer:
             return chunk
-        chunks = await self.next_chunks()
-        if not chunks:
+        if self._closed or self._final is not None:
             raise StopAsyncIteration
-        self._buffer = iter(chunks)
-        return next(self._buffer)
+        chunks = await self._source.read()
+        if not chunks:
+            self._final = self._source.final()
+            raise StopAsyncIteration
+        self._buffer = buffer = iter(chunks)
+        return next(buffer)
 
-    async def next_chunks(self) -> Sequence[ChatCompletionChunk]:
+    async def next_chunks(self) -> Sequence[ChunkT]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.
 
         Raises:
@@ -55,14 +57,7 @@ class AsyncChatCompletionStream:
             self._final = self._source.final()
         return chunks
 
-    async def text(self) -> AsyncIterator[str]:
-        """The pieces of the first choice's content."""
-        async for chunk in self:
-            for choice in chunk.choices:
-                if choice.index == 0 and choice.delta.content:
-                    yield choice.delta.content
-
-    async def get_final_completion(self) -> ChatCompletion:
+    async def get_final(self) -> AnswerT:
         """The whole answer, as it would have come without `stream=True`; reads what has not been read.
 
         Raises:
@@ -95,3 +90,23 @@ class AsyncChatCompletionStream:
     def __del__(self) -> None:
         if not self._closed and self._final is None:
             self._source.close()
+
+
+class AsyncChatCompletionStream(AsyncAnswerStream[ChatCompletionChunk, ChatCompletion]):
+    """A streamed chat answer.
+
+    `async for chunk in stream` gives the chunks, `stream.text()` only the text; `get_final_completion()` the whole
+    answer. Use it in `async with`: leaving closes the connection there and then, and so does breaking off,
+    cancelling, or losing the last reference.
+    """
+
+    async def text(self) -> AsyncIterator[str]:
+        """The pieces of the first choice's content."""
+        async for chunk in self:
+            for choice in chunk.choices:
+                if choice.index == 0 and choice.delta.content:
+                    yield choice.delta.content
+
+    async def get_final_completion(self) -> ChatCompletion:
+        """`get_final` under the name that `openai`'s client has for it."""
+        return await self.get_final()

@@ -3,10 +3,9 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -21,27 +20,33 @@ _UNKNOWN_TAG = re.compile(r"^Invalid value '(?P<tag>.*)'$")
 _HEADER_BREAKERS = re.compile(r"[\r\n\0]")
 
 
+class _History(Struct):
+    """msgspec keeps what it works out of a Struct; `list[Message]` by itself it would work out in each call."""
+
+    messages: list[Message]
+
+
 def params(given: Mapping[str, Any], known: Any, call: str) -> dict[str, Any]:
     """The given arguments, checked against a TypedDict; those that are None are left out.
 
     Raises:
         InvalidRequestError: an argument does not exist, or its value does not fit.
     """
+    if not given:
+        return {}
     names: dict[str, Any] = known.__annotations__
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
+            near = _near(name, names)
             hint = (
-                f"; did you mean {near[0]}?"
-                if near
-                else "; what a provider takes beyond this goes into extra_body={...}"
+                f"; did you mean {near}?" if near else "; what a provider takes beyond this goes into extra_body={...}"
             )
             raise InvalidRequestError(f"{call} has no argument {name!r}{hint}", param=name)
     checked = {name: value for name, value in given.items() if value is not None}
     try:
         msgspec.convert(checked, known)
     except msgspec.ValidationError as exc:
-        raise _at("", exc) from None
+        raise _at(exc) from None
     if (headers := checked.get("extra_headers")) is not None:
         for name, value in headers.items():
             if _HEADER_BREAKERS.search(name) or _HEADER_BREAKERS.search(value or ""):
@@ -52,8 +57,24 @@ def params(given: Mapping[str, Any], known: Any, call: str) -> dict[str, Any]:
 def text(value: object, name: str) -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value:
-        raise InvalidRequestError(f"{name} must be a text that is not empty, not {_kind(value)}", param=name)
+        raise InvalidRequestError(
+            f"{name} must be a text that is not empty, not {_kind(value)}", param=name.partition("[")[0]
+        )
     return value
+
+
+def choice(value: Any, known: Any, name: str, call: str) -> Any:
+    """One of the values of a `Literal`, or None.
+
+    Raises:
+        InvalidRequestError: it is another; says which one is near.
+    """
+    values: tuple[str, ...] = get_args(known)
+    if value is None or value in values:
+        return value
+    near = _near(str(value), values)
+    hint = f"; did you mean {near!r}?" if near else f"; it is one of {', '.join(map(repr, values))}"
+    raise InvalidRequestError(f"{call}: {name} cannot be {value!r}{hint}", param=name)
 
 
 def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
@@ -62,42 +83,49 @@ def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
     Raises:
         InvalidRequestError: not a list, empty, a wrong role, a missing or a wrong field; says where.
     """
-    if isinstance(given, str | bytes | Mapping | Struct):
+    if not isinstance(given, list) and (
+        isinstance(given, str | bytes | Mapping | Struct) or not isinstance(given, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+    ):
         raise InvalidRequestError(f"messages must be a list of messages, not {_kind(given)}", param="messages")
     plain = [_plain(message, place) for place, message in enumerate(given)]
     if not plain:
         raise InvalidRequestError("messages is empty: give at least one message", param="messages")
     try:
-        msgspec.convert(plain, list[Message])
+        msgspec.convert({"messages": plain}, _History)
     except msgspec.ValidationError as exc:
         _explain(plain, exc)
     return plain
 
 
 def _plain(message: Any, place: int) -> dict[str, Any]:
-    """One message as a dict; iterables in it become lists."""
-    if isinstance(message, ChatCompletionMessage):
-        plain = _from_answer(message)
+    """One message as a dict; iterables in it become lists, Structs dicts."""
+    if isinstance(message, dict):
+        plain = message
+    elif isinstance(message, ChatCompletionMessage):
+        plain = message.to_dict()
     elif isinstance(message, Struct):
         plain = {key: value for key, value in msgspec.to_builtins(message).items() if value is not None}
     elif isinstance(message, Mapping):
-        plain = message if isinstance(message, dict) else dict(message)
+        plain = dict(message)
     else:
         raise InvalidRequestError(
             f"messages[{place}] must be a dict or a message, not {_kind(message)}", param="messages"
         )
-    content = plain.get("content")
-    if content is not None and not isinstance(content, str | list):
-        plain = {**plain, "content": list(content)}
+    for name in ("content", "tool_calls"):
+        items = plain.get(name)
+        if items is None or isinstance(items, str):
+            continue
+        if not isinstance(items, list) and (
+            isinstance(items, bytes | Mapping | Struct) or not isinstance(items, Iterable)
+        ):
+            raise InvalidRequestError(f"messages[{place}].{name} must be a list, not {_kind(items)}", param="messages")
+        if not isinstance(items, list) or any(isinstance(item, Struct) for item in items):
+            plain = {**plain, name: [_builtin(item) for item in items]}
     return plain
 
 
-def _from_answer(message: ChatCompletionMessage) -> dict[str, Any]:
-    plain = message.to_dict()
-    for call in plain.get("tool_calls") or ():
-        if call["type"] == "custom":
-            del call["function"]
-    return plain
+def _builtin(item: Any) -> Any:
+    return msgspec.to_builtins(item) if isinstance(item, Struct) else item
 
 
 def _explain(plain: list[dict[str, Any]], exc: msgspec.ValidationError) -> None:
@@ -110,33 +138,42 @@ def _explain(plain: list[dict[str, Any]], exc: msgspec.ValidationError) -> None:
         found = _ERROR.match(str(exc))
         assert found is not None  # noqa: S101 - the pattern matches any text
         tag = _UNKNOWN_TAG.match(found["what"])
-        place = re.fullmatch(r"\[(\d+)\]\.content\[(\d+)\]\.type", found["path"] or "")
+        place = re.fullmatch(r"\.messages\[(\d+)\]\.content\[(\d+)\]\.type", found["path"] or "")
         if tag is None or place is None:
-            raise _at("messages", exc) from None
-        near = difflib.get_close_matches(tag["tag"], _PART_TYPES, 1, 0.7)
-        if near:
+            raise _at(exc) from None
+        if near := _near(tag["tag"], _PART_TYPES, 0.7):
             raise InvalidRequestError(
-                f"messages{found['path']} is {tag['tag']!r}; did you mean {near[0]!r}?", param="messages"
+                f"{found['path'].removeprefix('.')} is {tag['tag']!r}; did you mean {near!r}?", param="messages"
             ) from None
         message = doubtful[int(place[1])]
-        message["content"] = [part for index, part in enumerate(message["content"]) if index != int(place[2])]
+        message["content"] = [
+            {"type": "text", "text": ""} if index == int(place[2]) else part
+            for index, part in enumerate(message["content"])
+        ]
         try:
-            msgspec.convert(doubtful, list[Message])
+            msgspec.convert({"messages": doubtful}, _History)
         except msgspec.ValidationError as another:
             exc = another
         else:
             return
 
 
-def _at(root: str, exc: msgspec.ValidationError) -> InvalidRequestError:
+def _at(exc: msgspec.ValidationError) -> InvalidRequestError:
     """msgspec's words with our path: `messages[2].content[0].type: …`."""
     found = _ERROR.match(str(exc))
     assert found is not None  # noqa: S101 - the pattern matches any text
-    path = (root + (found["path"] or "")).removeprefix(".").removesuffix("[...]")
+    path = (found["path"] or "").removeprefix(".").removesuffix("[...]")
     what = found["what"].replace("`", "")
     if path.endswith(".role"):
         what += "; a role is system, developer, user, assistant or tool"
     return InvalidRequestError(f"{path}: {what}" if path else what, param=re.split(r"[.\[]", path)[0] or None)
+
+
+def _near(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    import difflib  # noqa: PLC0415 - only for a message
+
+    near = difflib.get_close_matches(name, list(known), 1, cutoff)
+    return near[0] if near else None
 
 
 def _kind(value: object) -> str:

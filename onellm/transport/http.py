@@ -9,7 +9,7 @@ import io
 import os
 import ssl as ssl_module
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any, NoReturn
 
 import aiohttp
@@ -23,7 +23,9 @@ from onellm.errors import (
     ConfigurationError,
     ResponseDecodeError,
 )
+from onellm.transport.multipart import SourceError, open_form
 from onellm.transport.watchdog import Watch, Watchdog
+from onellm.types.files import Form
 from onellm.types.options import HttpOptions, Timeouts
 
 _LARGEST_ERROR_BODY = 1 << 20
@@ -31,7 +33,7 @@ _SMALL_BODY = 1 << 20  # read in one go; also where aiohttp warns of bytes given
 _DRAIN_SECONDS = 0.25
 
 
-class HttpResponse(Struct, frozen=True):
+class HttpResponse(Struct, frozen=True, gc=False):
     """A whole answer. Header names are matched without regard to case."""
 
     status: int
@@ -60,7 +62,7 @@ class HttpTransport:
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Form | None,
         timeouts: Timeouts,
         proxy: str | None = None,
     ) -> HttpResponse:
@@ -75,7 +77,7 @@ class HttpTransport:
         watch = Watch(pool.watchdog, timeouts.total)
         try:
             watch.arm("first_byte", timeouts.first_byte)
-            response = await _send(pool, method, url, headers, body, timeouts, proxy)
+            response = await _send(pool, method, url, headers, body, timeouts, proxy, watch)
             try:
                 limit = self._options.max_body_bytes if response.status < 400 else _LARGEST_ERROR_BODY  # noqa: PLR2004
                 return HttpResponse(
@@ -84,6 +86,8 @@ class HttpTransport:
             except BaseException:
                 response.close()
                 raise
+        except SourceError as exc:
+            raise exc.failure from None
         except (aiohttp.ClientError, OSError, ValueError, asyncio.CancelledError) as exc:
             _translate(exc, watch, timeouts, url)
         finally:
@@ -95,7 +99,7 @@ class HttpTransport:
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Form | None,
         timeouts: Timeouts,
         proxy: str | None = None,
     ) -> "HttpStream":
@@ -109,8 +113,10 @@ class HttpTransport:
         watch = Watch(pool.watchdog, timeouts.total)
         try:
             watch.arm("first_byte", timeouts.first_byte)
-            response = await _send(pool, method, url, headers, body, timeouts, proxy)
+            response = await _send(pool, method, url, headers, body, timeouts, proxy, watch)
             return HttpStream(response, watch, timeouts, url)
+        except SourceError as exc:
+            raise exc.failure from None
         except (aiohttp.ClientError, OSError, ValueError, asyncio.CancelledError) as exc:
             _translate(exc, watch, timeouts, url)
         finally:
@@ -330,27 +336,57 @@ def _ssl(value: object) -> ssl_module.SSLContext | bool:
     raise ConfigurationError(f"http.ssl takes an ssl.SSLContext or False, not {type(value).__name__}")
 
 
-async def _send(  # noqa: PLR0917 - a request has so many parts
+def _send(  # noqa: PLR0917 - a request has so many parts
     pool: _Pool,
     method: str,
     url: str,
     headers: Mapping[str, str],
-    body: bytes | None,
+    body: bytes | Form | None,
     timeouts: Timeouts,
     proxy: str | None,
-) -> aiohttp.ClientResponse:
-    data: bytes | io.BytesIO | None = body
-    if body is not None and len(body) > _SMALL_BODY:
-        data = io.BytesIO(body)
-    return await pool.session.request(
+    watch: Watch,
+) -> Awaitable[aiohttp.ClientResponse]:
+    if isinstance(body, Form):
+        return _send_form(pool, method, url, headers, body, timeouts, proxy, watch)
+    return pool.session.request(
         method,
         url,
-        data=data,
+        data=io.BytesIO(body) if body is not None and len(body) > _SMALL_BODY else body,
         headers=headers,
         allow_redirects=False,
         proxy=proxy,
         timeout=pool.timeout(timeouts.connect),
     )
+
+
+async def _send_form(  # noqa: PLR0917 - a request has so many parts
+    pool: _Pool,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    form: Form,
+    timeouts: Timeouts,
+    proxy: str | None,
+    watch: Watch,
+) -> aiohttp.ClientResponse:
+    data = await open_form(form, lambda: watch.extend(timeouts.first_byte))
+    # The boundary is ours to choose, so the whole header is.
+    headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+    try:
+        return await pool.session.request(
+            method,
+            url,
+            data=data,
+            headers=headers,
+            allow_redirects=False,
+            proxy=proxy,
+            timeout=pool.timeout(timeouts.connect),
+        )
+    except BaseException as exc:
+        data.release()
+        if data.failure is not None and not isinstance(exc, asyncio.CancelledError):
+            raise SourceError(data.failure) from exc
+        raise
 
 
 async def _read_body(response: aiohttp.ClientResponse, watch: Watch, timeouts: Timeouts, limit: int) -> bytes:

@@ -33,12 +33,21 @@ class Watch:
             self.phase = phase
         self.resume(deadline)
 
+    def extend(self, limit: float | None) -> None:
+        """What the task waits for is under way: the limit it waits under begins anew. For any task of the loop."""
+        if limit is None or self.phase == "total":
+            return
+        self.deadline = self._watchdog.loop.time() + limit
+        if self.deadline >= self._total_at:
+            self.deadline = self._total_at
+            self.phase = "total"
+
     def resume(self, deadline: float) -> None:
         """Wait on under a deadline that was set before."""
         self.deadline = deadline
         if deadline == math.inf:
             return
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._watchdog.loop)
         if task is None:
             return
         self._task = task

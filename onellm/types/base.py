@@ -64,8 +64,10 @@ class Answer(Model, kw_only=True, gc=False):
         return merged
 
     def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:
-        """Every field, and the unknown ones that were received."""
-        merged: dict[str, Any] = _merge(_object(self.raw), _fields(self, keep_none=not exclude_none))
+        """Every field as it is here, and the unknown ones that were received."""
+        merged: dict[str, Any] = _extend(
+            _fields(self, keep_none=not exclude_none), _object(self.raw), keep_none=not exclude_none
+        )
         return merged
 
 
@@ -75,6 +77,8 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 
 def _dump(value: object, *, keep_none: bool) -> Any:
+    if isinstance(value, Model):
+        return value.model_dump(exclude_none=not keep_none)
     if isinstance(value, Struct):
         return _fields(value, keep_none=keep_none)
     if isinstance(value, list):
@@ -100,3 +104,13 @@ def _merge(received: Any, ours: Any) -> Any:
     if isinstance(received, list) and isinstance(ours, list):
         return [_merge(*pair) for pair in zip(received, ours, strict=False)] + received[len(ours) :]
     return received
+
+
+def _extend(ours: Any, received: Any, *, keep_none: bool) -> Any:
+    """Ours wins; what was received and has no field of ours stands beside it."""
+    if isinstance(ours, dict) and isinstance(received, dict):
+        extra = {key: value for key, value in received.items() if key not in ours and (keep_none or value is not None)}
+        return {key: _extend(value, received.get(key), keep_none=keep_none) for key, value in ours.items()} | extra
+    if isinstance(ours, list) and isinstance(received, list) and len(ours) == len(received):
+        return [_extend(*pair, keep_none=keep_none) for pair in zip(ours, received, strict=True)]
+    return ours

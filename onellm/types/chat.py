@@ -82,6 +82,15 @@ class ChatCompletionMessageToolCall(Model, kw_only=True, gc=False):
     custom: CustomCall | None = None
     extra_content: dict[str, Any] | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        return self.model_dump(exclude_none=True)
+
+    def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:
+        """The call without the half that its `type` does not have."""
+        dumped = super().model_dump(exclude_none=exclude_none)
+        dumped.pop("function" if self.type == "custom" else "custom", None)
+        return dumped
+
 
 class FunctionCall(Model, kw_only=True, gc=False):
     """The deprecated form of a tool call."""

@@ -189,12 +189,18 @@ class UserMessage(_Message, tag="user"):
     content: str | list[Part]
 
 
+class AudioReference(TypedDict):
+    """Spoken output of an earlier turn."""
+
+    id: str
+
+
 class AssistantMessage(_Message, tag="assistant"):
     content: str | list[Part] | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
     function_call: FunctionParam | None = None
-    audio: dict[str, Any] | None = None
+    audio: AudioReference | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
     reasoning_details: list[dict[str, Any]] | None = None
@@ -320,7 +326,7 @@ class ChatParams(CallOptions, total=False):
     web_search_options: Mapping[str, Any] | None
 
 
-class ChatRequest(Request, kw_only=True):
+class ChatRequest(Request, kw_only=True, gc=False):
     """A validated chat call.
 
     messages:  as OpenAI spells them, plain dicts and lists, fields that we do not know included

@@ -86,11 +86,11 @@ class CreateEmbeddingResponse(Answer, kw_only=True, gc=False):
         return matrix
 
 
-class EmbeddingsRequest(Request, kw_only=True):
+class EmbeddingsRequest(Request, kw_only=True, gc=False):
     """A validated embeddings call, small enough for one request.
 
     input:   texts, or lists of token ids
-    single:  the caller gave one text and no list, and so it is sent
+    single:  the caller gave one, and not in a list: so it is sent
     """
 
     input: list[str] | list[list[int]]

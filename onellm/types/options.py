@@ -13,7 +13,7 @@ OnUnsupported = Literal["raise", "warn", "drop"]
 """What happens to an argument that the provider cannot express."""
 
 
-class Timeouts(Struct, frozen=True, kw_only=True):
+class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Time limits in seconds; None is no limit.
 
     connect:     a new connection: name look-up, TCP, TLS

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from onellm.errors import UnsupportedParameterError
 from onellm.types.options import OnUnsupported
@@ -14,7 +14,7 @@ class UnsupportedParameterWarning(UserWarning):
     """An argument was left out because the provider cannot express it and `on_unsupported="warn"`."""
 
 
-class Request(Struct, kw_only=True):
+class Request(Struct, kw_only=True, gc=False):
     """A validated call, on its way to a dialect.
 
     provider:     the provider's name, for messages and for what goes back to the same provider only
@@ -27,7 +27,7 @@ class Request(Struct, kw_only=True):
     model: str
     extra_body: Mapping[str, Any] | None = None
     on_unsupported: OnUnsupported = "raise"
-    adjustments: list[str] = field(default_factory=list[str])
+    adjustments: list[str] = []
 
     def unsupported(self, param: str, hint: str) -> None:
         """Say that the provider cannot express an argument; the caller then leaves it out.

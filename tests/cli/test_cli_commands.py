@@ -107,13 +107,13 @@ async def test_a_provider_that_cannot_be_loaded_does_not_hide_the_others(onellm:
     ran = await onellm("providers")
     assert ran.code == 0
     [row] = [line for line in ran.out.splitlines() if line.startswith("broken ")]
-    assert row.split(maxsplit=1)[1] == "cannot be loaded: No module named 'broken_module'"
+    assert row.split(maxsplit=1)[1].startswith("cannot be loaded: the provider 'broken' that broken brings: No module")
     assert "OPENAI_API_KEY (not set)" in ran.out
 
 
 @pytest.mark.usefixtures("nothing_set", "broken_package")
 async def test_config_shows_a_provider_that_cannot_be_loaded(onellm: Run) -> None:
-    assert settings(await onellm("config"))["broken"][0] == "error: No module named 'broken_module'"
+    assert settings(await onellm("config"))["broken"][0].endswith("No module named 'broken_module'")
 
 
 # --- config ---

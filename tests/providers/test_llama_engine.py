@@ -65,6 +65,14 @@ async def drain(reader: ChunkReader) -> list[dict[str, Any]]:
     return chunks
 
 
+async def chat(of: Engine, body: bytes) -> list[dict[str, Any]]:
+    return await drain(await of.stream(body))
+
+
+def finish_reasons(chunks: list[dict[str, Any]]) -> list[str]:
+    return [choice["finish_reason"] for chunk in chunks for choice in chunk["choices"] if choice["finish_reason"]]
+
+
 def text(chunks: list[dict[str, Any]]) -> str:
     return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
 
@@ -82,46 +90,20 @@ def run_script(script: str, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 @needs_model
-async def test_chat_answers_whole() -> None:
-    answer = json.loads(await engine().chat(ask()))
-    (choice,) = answer["choices"]
-    assert answer["object"] == "chat.completion"
-    assert answer["model"] == engine().path.stem
-    assert choice["message"]["role"] == "assistant"
-    assert choice["message"]["content"]
-    assert choice["finish_reason"] in {"stop", "length"}
-    assert 1 <= answer["usage"]["completion_tokens"] <= 6
-
-
-@needs_model
-async def test_streamed_answer_is_the_whole_answer() -> None:
+async def test_stream_gives_the_chunks_of_the_engines_own_answer() -> None:
     """Both, on a slot that has read the prompt before: a batch of another shape can round another way."""
     body = ask("Name a color.", stream_options={"include_usage": True})
-    await engine(ONE).chat(body)
-    whole = json.loads(await engine(ONE).chat(body))
-    chunks = await drain(await engine(ONE).stream(body))
-    assert text(chunks) == whole["choices"][0]["message"]["content"]
-    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
-    assert [c["finish_reason"] for chunk in chunks for c in chunk["choices"]][-1] == whole["choices"][0][
-        "finish_reason"
-    ]
-    assert chunks[-1]["usage"]["completion_tokens"] == whole["usage"]["completion_tokens"]
-    assert not any("prompt_progress" in chunk for chunk in chunks)
-
-
-@needs_model
-async def test_folded_answer_has_the_engines_own_fields() -> None:
-    """What the engine answers itself without "stream" has the same keys."""
-    await engine(ONE).chat(ask())
+    await chat(engine(ONE), body)
     server: Any = engine(ONE)._hosts["chat"].server
     own: list[bytes] = []
-    server.handle_chat_completions(ask(logprobs=True), own.append)
-    folded = json.loads(await engine(ONE).chat(ask(logprobs=True)))
-    expected = json.loads(own[0])
-    assert folded.keys() == expected.keys()
-    assert folded["choices"][0].keys() == expected["choices"][0].keys()
-    assert folded["choices"][0]["message"].keys() == expected["choices"][0]["message"].keys()
-    assert len(folded["choices"][0]["logprobs"]["content"]) == folded["usage"]["completion_tokens"]
+    server.handle_chat_completions(body, own.append)
+    whole = json.loads(own[0])
+    chunks = await chat(engine(ONE), body)
+    assert text(chunks) == whole["choices"][0]["message"]["content"]
+    assert {(chunk["object"], chunk["model"]) for chunk in chunks} == {("chat.completion.chunk", engine().path.stem)}
+    assert finish_reasons(chunks) == [whole["choices"][0]["finish_reason"]]
+    assert chunks[-1]["usage"]["completion_tokens"] == whole["usage"]["completion_tokens"]
+    assert not any("prompt_progress" in chunk for chunk in chunks)
 
 
 @needs_model
@@ -133,8 +115,7 @@ async def test_prompt_progress_is_shown_when_asked_for() -> None:
 @needs_model
 async def test_schema_binds_the_answer() -> None:
     response_format = {"type": "json_schema", "json_schema": {"name": "city", "schema": SCHEMA}}
-    answer = json.loads(await engine().chat(ask("A city?", max_tokens=60, response_format=response_format)))
-    value = json.loads(answer["choices"][0]["message"]["content"])
+    value = json.loads(text(await chat(engine(), ask("A city?", max_tokens=60, response_format=response_format))))
     assert value.keys() == {"city", "big"}
     assert isinstance(value["big"], bool)
 
@@ -187,12 +168,11 @@ async def test_embedding_input_may_be_as_long_as_the_context() -> None:
     ],
     ids=["too long", "wrong type", "no messages", "no json"],
 )
-async def test_refusal_is_an_error_of_chat_and_of_stream(body: bytes, kind: str) -> None:
-    for call in (engine().chat, engine().stream):
-        with pytest.raises(EngineError) as caught:
-            await call(body)
-        assert (caught.value.status, caught.value.type) == (400, kind)
-        assert json.loads(caught.value.body)["error"]["type"] == kind
+async def test_refusal_comes_before_the_first_chunk(body: bytes, kind: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        await engine().stream(body)
+    assert (caught.value.status, caught.value.type) == (400, kind)
+    assert json.loads(caught.value.body)["error"]["type"] == kind
 
 
 @needs_model
@@ -200,7 +180,7 @@ async def test_failure_in_the_callback_reaches_the_reader(monkeypatch: pytest.Mo
     """xllamacpp swallows it."""
     monkeypatch.setattr("onellm.providers._llama_engine._FINISHED", "not bytes")
     with pytest.raises(TypeError):
-        await engine().chat(ask())
+        await chat(engine(), ask())
 
 
 class _Script:
@@ -223,7 +203,6 @@ class _Script:
         raise AssertionError
 
 
-@pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize(
     ("server", "kind"),
     [
@@ -233,19 +212,18 @@ class _Script:
     ],
     ids=["silently", "raising", "error chunk"],
 )
-async def test_answer_that_breaks_off_is_an_error_after_its_chunks(server: _Script, kind: str, whole: bool) -> None:
-    job = _Generation({}, {}, whole=whole)
+async def test_answer_that_breaks_off_is_an_error_after_its_chunks(server: _Script, kind: str) -> None:
+    job = _Generation({})
     job.run(server)
     reader = ChunkReader(job)
-    if not whole:
-        assert len(await reader.read()) == 1
+    assert len(await reader.read()) == 1
     with pytest.raises(EngineError) as caught:
         await reader.read()
     assert (caught.value.status, caught.value.type) == (500, kind)
 
 
 async def test_any_other_exception_reaches_the_reader_as_it_is() -> None:
-    job = _Generation({}, {}, whole=True)
+    job = _Generation({})
     job.run(_Script(raises=MemoryError()))
     with pytest.raises(MemoryError):
         await ChunkReader(job).read()
@@ -333,7 +311,7 @@ async def test_left_stream_frees_its_slot(leave: Any) -> None:
     await reader.read()
     job = reader._job
     await leave(reader)
-    await engine(ONE).chat(ask(max_tokens=1))
+    await chat(engine(ONE), ask(max_tokens=1))
     assert job.ended
     assert not came_to_its_end(job)
 
@@ -344,7 +322,7 @@ async def test_lost_stream_frees_its_slot() -> None:
     job = reader._job
     del reader
     gc.collect()
-    await engine(ONE).chat(ask(max_tokens=1))
+    await chat(engine(ONE), ask(max_tokens=1))
     assert not came_to_its_end(job)
 
 
@@ -354,19 +332,19 @@ async def test_prompt_is_left_between_two_batches() -> None:
     reader = await engine(ONE).stream(LONG)
     job = reader._job
     reader.close()
-    await engine(ONE).chat(ask(max_tokens=1))
+    await chat(engine(ONE), ask(max_tokens=1))
     assert not came_to_its_end(job)
 
 
 @needs_model
-async def test_cancelled_chat_frees_its_slot() -> None:
-    task = asyncio.create_task(engine(ONE).chat(ENDLESS))
+async def test_cancelled_reading_frees_its_slot() -> None:
+    task = asyncio.create_task(chat(engine(ONE), ENDLESS))
     await until(lambda: running_jobs(engine(ONE)))
     (running,) = running_jobs(engine(ONE))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await engine(ONE).chat(ask(max_tokens=1))
+    await chat(engine(ONE), ask(max_tokens=1))
     assert not came_to_its_end(running)
 
 
@@ -380,7 +358,7 @@ async def test_request_cancelled_in_the_queue_never_runs() -> None:
     with pytest.raises(asyncio.CancelledError):
         await second
     first.close()
-    await engine(ONE).chat(ask(max_tokens=1))
+    await chat(engine(ONE), ask(max_tokens=1))
     assert not waiting.chunks
     assert not came_to_its_end(waiting)
 
@@ -401,14 +379,14 @@ async def test_cancelled_embeddings_stop_between_calls() -> None:
 @needs_model
 async def test_aclose_breaks_off_streams_and_the_next_request_loads_again() -> None:
     reader = await engine(ONE).stream(ENDLESS)
-    queued = asyncio.create_task(engine(ONE).chat(ask()))
+    queued = asyncio.create_task(chat(engine(ONE), ask()))
     await asyncio.sleep(0)
     await engine(ONE).aclose()
     for broken in (drain(reader), queued):
         with pytest.raises(EngineError) as caught:
             await broken
         assert (caught.value.status, caught.value.type) == (503, "engine_closed")
-    assert await engine(ONE).chat(ask(max_tokens=1))
+    assert await chat(engine(ONE), ask(max_tokens=1))
 
 
 # loops, loading, files
@@ -437,7 +415,7 @@ def test_stream_of_a_loop_that_was_closed_is_given_up() -> None:
     waiting = loop.create_task(reader.read())
     loop.run_until_complete(reader_is_waiting(reader))
     loop.close()
-    asyncio.run(engine(ONE).chat(ask(max_tokens=1)))
+    asyncio.run(chat(engine(ONE), ask(max_tokens=1)))
     assert not came_to_its_end(reader._job)
     waiting._log_destroy_pending = False  # type: ignore[attr-defined]
 
@@ -449,16 +427,16 @@ async def test_waiters_share_a_load_its_failure_and_the_next_try(tmp_path: Path)
     shared = Engine.get(path, FOUR)
     assert shared is Engine.get(path, FOUR)
     assert shared is not Engine.get(path, ONE)
-    errors = await asyncio.gather(*(shared.chat(ask()) for _ in range(3)), return_exceptions=True)
+    errors = await asyncio.gather(*(chat(shared, ask()) for _ in range(3)), return_exceptions=True)
     for error in errors:
         assert isinstance(error, EngineError)
         assert (error.status, error.type) == (500, "engine_load_error")
     assert len({id(error) for error in errors}) == 3
     path.unlink()
     with pytest.raises(ModelFileError, match=r"model\.gguf"):
-        await shared.chat(ask())
+        await chat(shared, ask())
     shutil.copy(resolve_model("smollm2"), path)
-    answers = await asyncio.gather(*(shared.chat(ask(max_tokens=1)) for _ in range(2)))
+    answers = await asyncio.gather(*(chat(shared, ask(max_tokens=1)) for _ in range(2)))
     assert len(answers) == 2
     await shared.aclose()
 
@@ -469,16 +447,19 @@ async def test_options_reach_the_engine() -> None:
     template = "{{ '<|im_start|>user\\nHello<|im_end|>\\n<|im_start|>assistant\\n' }}"
     options = EngineOptions(n_ctx=256, n_parallel=1, seed=1, chat_template=template)
     seeded = engine(options)
-    answers = [json.loads(await seeded.chat(ask(text, temperature=2))) for text in ("A", "A long question", "B")]
-    assert len({answer["usage"]["prompt_tokens"] for answer in answers}) == 1
-    assert answers[1]["choices"] == answers[2]["choices"]
+    usage = {"include_usage": True}
+    answers = [
+        await chat(seeded, ask(words, temperature=2, stream_options=usage)) for words in ("A", "A long question", "B")
+    ]
+    assert len({answer[-1]["usage"]["prompt_tokens"] for answer in answers}) == 1
+    assert text(answers[1]) == text(answers[2])
     await seeded.aclose()
 
 
 @needs_model
 async def test_http_port_is_on_loopback_and_locked() -> None:
     """xllamacpp opens it in any case."""
-    await engine().chat(ask(max_tokens=1))
+    await chat(engine(), ask(max_tokens=1))
     server: Any = engine()._hosts["chat"].server
     host, port = server.listening_address.removeprefix("http://").split(":")
     connection = http.client.HTTPConnection(host, int(port))
@@ -491,14 +472,14 @@ async def test_http_port_is_on_loopback_and_locked() -> None:
 async def test_projector_that_is_none_is_a_load_error(tmp_path: Path) -> None:
     options = EngineOptions(n_ctx=256, n_parallel=1, mmproj=str(tmp_path / "none.gguf"))
     with pytest.raises(EngineError) as caught:
-        await engine(options).chat(ask())
+        await chat(engine(options), ask())
     assert caught.value.type == "engine_load_error"
 
 
 async def test_request_at_exit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onellm.providers._llama_engine._exiting", True)
     with pytest.raises(EngineError) as caught:
-        await Engine.get(tmp_path / "model.gguf").chat(ask())
+        await Engine.get(tmp_path / "model.gguf").stream(ask())
     assert caught.value.type == "engine_closed"
 
 
@@ -507,7 +488,7 @@ async def test_missing_engine_says_what_to_install(tmp_path: Path, monkeypatch: 
     path.write_bytes(b"GGUF")
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(EngineMissingError, match=r'pip install "onellm\[local\]"'):
-        await Engine.get(path).chat(ask())
+        await Engine.get(path).stream(ask())
 
 
 def test_models_are_found_by_file_folder_home_and_relative_path(
@@ -543,7 +524,7 @@ def test_what_is_not_one_model_file_says_why(tmp_path: Path, monkeypatch: pytest
 
 @needs_model
 def test_exit_during_generations_is_quick_and_silent() -> None:
-    """One stream left open by a loop that is gone, one running in a loop of a daemon thread, one chat in the queue."""
+    """One stream left open by a loop that is gone, one running in a loop of a daemon thread, one in the queue."""
     ended = run_script("""
 async def leave_open():
     reader = await engine.stream(ENDLESS)
@@ -557,7 +538,7 @@ async def run_on():
     async def read_on():
         while await reader.read():
             pass
-    await asyncio.gather(read_on(), engine.chat(ENDLESS), return_exceptions=True)
+    await asyncio.gather(read_on(), engine.stream(ENDLESS), return_exceptions=True)
 threading.Thread(target=lambda: asyncio.run(run_on()), daemon=True).start()
 running.wait()
 """)
@@ -571,7 +552,7 @@ from onellm.providers._llama_load import load
 for _ in range(6):
     load(engine.path, engine.options, "chat")
 async def close_while_loading():
-    task = asyncio.create_task(engine.chat(ENDLESS))
+    task = asyncio.create_task(engine.stream(ENDLESS))
     await asyncio.sleep(0)
     await engine.aclose()
     try:
@@ -595,7 +576,7 @@ async def parent():
     return reader
 reader = asyncio.run(parent())
 async def child():
-    for call in (engine.chat(HELLO), engine.stream(HELLO), engine.embeddings(b'{"input":"a"}'), reader.read()):
+    for call in (engine.stream(HELLO), engine.embeddings(b'{"input":"a"}'), reader.read()):
         try:
             await call
         except EngineError as exc:
@@ -610,4 +591,4 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         "ignore::DeprecationWarning",
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.split("\n") == ["503 engine_forked"] * 4 + ["7", ""]
+    assert ended.stdout.split("\n") == ["503 engine_forked"] * 3 + ["7", ""]

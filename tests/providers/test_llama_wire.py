@@ -1,8 +1,7 @@
-"""The JSON that the in-process engine folds, cuts and joins; answers trimmed from xllamacpp 2026.10.11549."""
+"""The JSON that the in-process engine cuts and joins; answers trimmed from xllamacpp 2026.10.11549."""
 
 import json
 import pickle
-from typing import Any
 
 import pytest
 
@@ -11,85 +10,9 @@ from onellm.providers._llama_wire import (
     as_context_error,
     decode_fields,
     engine_error,
-    fold_chunks,
     join_answers,
     split_inputs,
 )
-
-HEAD = {"id": "chatcmpl-1", "created": 1, "model": "m", "object": "chat.completion.chunk"}
-LAST = json.dumps({**HEAD, "choices": [], "usage": {"total_tokens": 9}}).encode()
-
-
-def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0, **choice: Any) -> bytes:
-    return json.dumps(
-        {**HEAD, "choices": [{"finish_reason": finish, "index": index, "delta": delta, **choice}]}
-    ).encode()
-
-
-def test_text_is_folded_and_the_last_chunk_gives_the_rest() -> None:
-    whole = json.loads(
-        fold_chunks(
-            [
-                chunk({"role": "assistant", "content": None}),
-                chunk({"content": "a"}),
-                chunk({"content": "b"}),
-                chunk({}, "stop"),
-                LAST,
-            ]
-        )
-    )
-    assert whole == {
-        "choices": [{"finish_reason": "stop", "index": 0, "message": {"role": "assistant", "content": "ab"}}],
-        "id": "chatcmpl-1",
-        "created": 1,
-        "model": "m",
-        "object": "chat.completion",
-        "usage": {"total_tokens": 9},
-    }
-
-
-def test_tool_calls_are_folded_by_index_and_content_is_null() -> None:
-    def call(index: int, arguments: str, **first: Any) -> dict[str, Any]:
-        name = {"name": first.pop("name")} if first else {}
-        return {"tool_calls": [{"index": index, **first, "function": {**name, "arguments": arguments}}]}
-
-    whole = json.loads(
-        fold_chunks(
-            [
-                chunk(call(0, "", id="a", type="function", name="f")),
-                chunk(call(0, '{"x":')),
-                chunk(call(0, "1}")),
-                chunk(call(1, "{}", id="b", type="function", name="g")),
-                chunk({}, "tool_calls"),
-                LAST,
-            ]
-        )
-    )
-    message = whole["choices"][0]["message"]
-    assert message["content"] is None
-    assert message["tool_calls"] == [
-        {"type": "function", "function": {"name": "f", "arguments": '{"x":1}'}, "id": "a"},
-        {"type": "function", "function": {"name": "g", "arguments": "{}"}, "id": "b"},
-    ]
-
-
-def test_choices_reasoning_and_logprobs_are_kept_apart() -> None:
-    whole = json.loads(
-        fold_chunks(
-            [
-                chunk({"content": "1"}, index=1),
-                chunk({"reasoning_content": "hm"}),
-                chunk({"content": "0"}, logprobs={"content": [{"token": "0", "logprob": -0.5}]}),
-                chunk({}, "stop"),
-                chunk({}, "length", index=1),
-                LAST,
-            ]
-        )
-    )
-    first, second = whole["choices"]
-    assert first["message"] == {"role": "assistant", "content": "0", "reasoning_content": "hm"}
-    assert first["logprobs"] == {"content": [{"token": "0", "logprob": -0.5}]}
-    assert (second["finish_reason"], second["message"]["content"]) == ("length", "1")
 
 
 @pytest.mark.parametrize(

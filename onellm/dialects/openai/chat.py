@@ -4,16 +4,23 @@ https://platform.openai.com/docs/api-reference/chat and, for the stream, …/cha
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
+from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import messages, repair
 from onellm.dialects.tool_calls import ToolCallAssembler
-from onellm.errors import APIStatusError, OneLLMError, ResponseDecodeError, StreamInterruptedError
+from onellm.errors import (
+    APIStatusError,
+    InvalidRequestError,
+    OneLLMError,
+    ResponseDecodeError,
+    StreamInterruptedError,
+)
 from onellm.transport.sse import EventTooLargeError, SseDecoder
 from onellm.types.chat import (
     ChatCompletion,
@@ -55,28 +62,30 @@ FINISH: dict[str, FinishReason] = {
     "insufficient_system_resource": "error",
 }
 
-_encode = msgspec.json.Encoder().encode
 _decode_chunk = msgspec.json.Decoder(ChatCompletionChunk, strict=False).decode
 _decode_completion = msgspec.json.Decoder(ChatCompletion, strict=False).decode
 
 
-# What only a call with tools has, and is refused with them.
-_TOOL_PARAMS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
+# Which flag of a dialect stands for which arguments.
+_FLAGGED_PARAMS = {
+    "tools": ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
+    "reasoning": ("reasoning_effort",),
+}
+_FLAGGED_PARTS = {"vision": "image_url", "audio_input": "input_audio"}
 
 
 class _BaseResp(Struct):
     status_code: int = 0
 
 
-_NULL = Raw(b"null")
-
-
 class _MaybeError(Struct):
-    error: Raw = _NULL  # of any type, null included: a union with None would take nothing else
+    error: Raw = Raw(b"null")  # of any type, null included: a union with None would take nothing else
     base_resp: _BaseResp | None = None
 
 
-_decode_maybe_error = msgspec.json.Decoder(_MaybeError).decode
+_decode_maybe_error: Callable[[bytes], _MaybeError | list[_MaybeError]]
+_decode_maybe_error = msgspec.json.Decoder(_MaybeError | list[_MaybeError]).decode
+_NO_ERROR = frozenset({b"null", b"false", b'""', b"{}", b"[]", b"0"})
 
 
 class OpenAIChat(Struct, frozen=True, kw_only=True):
@@ -99,7 +108,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     The answer:
     finish:            the host's own words for an end
     codes:             the host's own error codes
-    usage_in:          where a stream's usage stands: in the chunk, in its `x_groq`, or in its choice
+    usage_in:          where in a chunk a stream's usage stands, where that is not its top
     cached_in:         the field of `usage` that counts cached tokens, where it is not OpenAI's
     adds_reasoning:    whether the host leaves reasoning out of `completion_tokens`
     citations_in:      top-level fields that name sources, the better one first
@@ -123,7 +132,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     replay: tuple[str, ...] = ()
     finish: Mapping[str, FinishReason] = {}
     codes: Mapping[str, type[APIStatusError]] = {}
-    usage_in: Literal["chunk", "x_groq", "choice"] = "chunk"
+    usage_in: tuple[str | int, ...] = ()
     cached_in: str | None = None
     adds_reasoning: bool = False
     citations_in: tuple[str, ...] = ()
@@ -146,39 +155,54 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             **stream,
             **(request.extra_body or {}),
         }
-        return HttpRequest(path=self.path, body=_encode(body))
+        return HttpRequest(path=self.path, body=encode_json(body))
 
     def encode_messages(self, request: ChatRequest) -> list[dict[str, Any]]:
         """The history as the host takes it."""
-        return [self._encode_message(message, request) for message in request.messages]
+        quirks = (
+            self.flat_content
+            or not (self.message_names and self.vision and self.audio_input)
+            or self.tool_id_length is not None
+        )
+        return [
+            self._encode_message(place, message, request) if quirks or message["role"] == "assistant" else message
+            for place, message in enumerate(request.messages)
+        ]
 
     def encode_params(self, request: ChatRequest) -> dict[str, Any]:
         """The arguments under the host's names."""
         params = dict(request.params)
-        if not self.tools:
-            for name in _TOOL_PARAMS & params.keys():
-                request.unsupported(name, "it has no tools")
-                del params[name]
-        for name in self.refuses.keys() & params.keys():
-            request.unsupported(name, self.refuses[name])
+        if not params:
+            return params
+        refuses = dict(self.refuses)
+        for flag, names in _FLAGGED_PARAMS.items():
+            if not getattr(self, flag):
+                refuses |= dict.fromkeys(names, f"it has no {flag}")
+        for name in [name for name in params if name in refuses]:
+            request.unsupported(name, refuses[name])
             del params[name]
-        for name, spelling in self.values.items():
-            given = params.get(name)
-            if not isinstance(given, str) or given not in spelling:
-                continue
-            if (spelled := spelling[given]) is None:
-                request.unsupported(f"{name}={given!r}", f"it takes other values of {name}")
-                del params[name]
-            else:
-                params[name] = spelled
-                request.adjustments.append(f"sent {name}={given!r} as {spelled!r}")
+        for name in self.values.keys() & params.keys():
+            self._respell(name, params, request)
         for name, other in self.renames.items():
             if name in params:
+                if other in params:
+                    raise InvalidRequestError(f"give {other} or {name}, not both", param=name)
                 params[other] = params.pop(name)
                 request.adjustments.append(f"sent {name} as {other}")
         if (form := params.get("response_format")) is not None:
             self._encode_format(form, params, request)
         return params
+
+    def _respell(self, name: str, params: dict[str, Any], request: ChatRequest) -> None:
+        given, spelling = params[name], self.values[name]
+        if not isinstance(given, str) or given not in spelling:
+            return
+        if (spelled := spelling[given]) is None:
+            request.unsupported(f"{name}={given!r}", f"it takes other values of {name}")
+            del params[name]
+        else:
+            params[name] = spelled
+            request.adjustments.append(f"sent {name}={given!r} as {spelled!r}")
 
     def _encode_format(self, form: dict[str, Any], params: dict[str, Any], request: ChatRequest) -> None:
         if form["type"] not in self.response_formats:
@@ -188,38 +212,34 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         elif self.schema_key != "json_schema" and "json_schema" in form:
             params["response_format"] = {"type": form["type"], self.schema_key: form["json_schema"]}
 
-    def _encode_message(self, message: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+    def _encode_message(self, place: int, message: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
         if message["role"] == "assistant":
             message = messages.from_answer(message, request.provider, self.replay)
         if not self.message_names and "name" in message:
             message = {key: value for key, value in message.items() if key != "name"}
             request.adjustments.append("left the names of messages out")
         if self.flat_content:
-            message = messages.flatten(message, request)
+            message = messages.flatten(message, f"messages[{place}]", request)
         elif not (self.vision and self.audio_input) and isinstance(message.get("content"), list):
-            parts: list[dict[str, Any]] = message["content"]
-            message = {**message, "content": [part for part in parts if self._takes(part, request)]}
+            refused = {part for flag, part in _FLAGGED_PARTS.items() if not getattr(self, flag)}
+            message = messages.without_parts(message, refused, f"messages[{place}]", request)
         if self.tool_id_length is not None:
             message = messages.short_ids(message, self.tool_id_length)
         return message
-
-    def _takes(self, part: dict[str, Any], request: ChatRequest) -> bool:
-        kind = part.get("type")
-        if (kind == "image_url" and not self.vision) or (kind == "input_audio" and not self.audio_input):
-            request.unsupported(f"content part {kind!r}", "none of its models takes it")
-            return False
-        return True
 
     def decode_response(self, body: bytes, request: ChatRequest) -> ChatCompletion:
         if self.has_error(body):
             raise self.decode_error(200, {}, body, now=0.0)
         try:
             reply = _decode_completion(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except DECODE_ERRORS:
             value = repair.completion(lenient.decode_json(body, "a chat completion"))
             reply = lenient.convert(value, ChatCompletion, "a chat completion")
-        if not reply.choices and b'"choices"' not in body:
-            raise ResponseDecodeError("not a chat completion: it has no choices", body=body)
+        if not reply.choices:
+            if errors.is_error(lenient.decode_json(body, "a chat completion")):
+                raise self.decode_error(200, {}, body, now=0.0)
+            if b'"choices"' not in body:
+                raise ResponseDecodeError("not a chat completion: it has no choices", body=body)
         reply.raw = body
         for choice in reply.choices:
             self.normalise(choice, choice.message)
@@ -236,14 +256,16 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
 
     def has_error(self, data: bytes) -> bool:
         """Whether a body or chunk with HTTP status 200 is an error all the same."""
-        if b'"error"' not in data and not (self.base_resp and b'"base_resp"' in data):
+        if data.find(b'"error"') < 0 and not (self.base_resp and b'"base_resp"' in data):  # `in` is half as slow again
             return False
         try:
             found = _decode_maybe_error(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except DECODE_ERRORS:
             return False
+        if isinstance(found, list):
+            found = found[0] if found else _MaybeError()
         failed = self.base_resp and found.base_resp is not None and found.base_resp.status_code != 0
-        return found.error != _NULL or failed
+        return bytes(found.error) not in _NO_ERROR or failed
 
     def normalise(self, choice: Choice | ChunkChoice, message: ChatCompletionMessage | ChoiceDelta) -> None:
         """Bring one choice under OpenAI's names, in place."""
@@ -252,8 +274,9 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             choice.finish_reason_raw = raw or None
             if raw:
                 choice.finish_reason = self.finish.get(raw) or FINISH.get(raw, "other")
-            else:  # "" is said where tool calls end the turn, and where nothing has ended
-                choice.finish_reason = "tool_calls" if message.tool_calls else None
+            else:  # "" is said where tool calls end the turn, and in a stream where nothing has ended
+                ended = isinstance(choice, Choice) and message.tool_calls
+                choice.finish_reason = "tool_calls" if ended else None
         if message.reasoning_content is not None and message.reasoning is None:
             message.reasoning = message.reasoning_content
 
@@ -277,9 +300,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             kept: dict[str, Any] = {
                 name: value for name in self.replay if (value := getattr(message, name, None)) is not None
             }
-            if message.tool_calls and any(call.extra_content for call in message.tool_calls):
-                kept["tool_calls"] = [call.to_dict() for call in message.tool_calls]
-            if kept:
+            if kept or (message.tool_calls and any(call.extra_content for call in message.tool_calls)):
                 message.provider_data = ProviderData(provider=request.provider, data=kept)
 
 
@@ -292,10 +313,10 @@ class ChatStreamReducer:
         self._dialect = dialect
         self._request = request
         self._decoder = decoder
-        self._first: ChatCompletionChunk | None = None
+        self._head: ChatCompletion | None = None  # what is said of the whole, each field when it first comes
         self._last = b""
         self._usage: CompletionUsage | None = None
-        self._usage_in: Literal["x_groq", "choice"] | None = None if dialect.usage_in == "chunk" else dialect.usage_in
+        self._usage_in = dialect.usage_in
         self._service_tier: str | None = None
         self._choices: dict[int, _Choice] = {}
         # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
@@ -303,15 +324,21 @@ class ChatStreamReducer:
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []
+        emit = chunks.append
         assert self._decoder is not None, "feed_chunk is for streams without SSE"  # noqa: S101
+        if self.finished or self.error is not None:
+            return chunks
         try:
             for event in self._decoder.feed(data):
-                if event.data.startswith(b"[DONE]"):
+                chunk = event.data
+                if chunk.startswith(b"[DONE]"):
                     self.finished = True
                     break
                 if event.event == "error":
-                    raise self._refusal(event.data)
-                self.feed_chunk(event.data, chunks.append)
+                    raise self._refusal(chunk)
+                if not chunk or (event.event and not chunk.startswith(b"{")):
+                    continue  # a ping, whatever its name
+                self.feed_chunk(chunk, emit)
         except EventTooLargeError as exc:
             self.error = ResponseDecodeError(str(exc))
         except OneLLMError as exc:
@@ -325,30 +352,27 @@ class ChatStreamReducer:
             APIStatusError: the chunk is an error.
             ResponseDecodeError: it is no chunk.
         """
-        if self._dialect.has_error(data):
-            raise self._refusal(data)
-        try:
-            chunk = _decode_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            value = repair.chunk(lenient.decode_json(data, "a chat completion chunk"))
-            chunk = lenient.convert(value, ChatCompletionChunk, "a chat completion chunk")
-        chunk.raw = data
-        if self._first is None:
-            self._first = chunk
-        if self._usage_in is not None and chunk.usage is None and b'"usage"' in data:
+        dialect = self._dialect
+        chunk = self._decode(data)
+        head = self._head
+        if head is None or not (head.id and head.model and head.created):
+            head = self._begin(chunk)
+        if chunk.system_fingerprint is not None:
+            head.system_fingerprint = head.system_fingerprint or chunk.system_fingerprint
+        if self._usage_in and chunk.usage is None and b'"usage"' in data:
             chunk.usage = repair.usage(data, self._usage_in)
         if chunk.usage is not None:
-            self._dialect.normalise_usage(chunk.usage, data)
+            dialect.normalise_usage(chunk.usage, data)
             self._usage = chunk.usage
-        self._last = data
         if chunk.service_tier is not None:
             self._service_tier = chunk.service_tier
-        for choice in chunk.choices:
+        choices = chunk.choices
+        for choice in choices:
             state = self._choices.get(choice.index)
             if state is None:
                 state = self._choices[choice.index] = _Choice()
-            state.add(choice, self._dialect)
-        if chunk.choices or self._shows_usage:
+            state.add(choice, dialect)
+        if choices or self._shows_usage:
             emit(chunk)
 
     def close(self) -> ChatCompletion:
@@ -360,27 +384,39 @@ class ChatStreamReducer:
         if self.error is not None:
             raise self.error
         ended = bool(self._choices) and all(state.finish is not None for state in self._choices.values())
-        if self._first is None or not (self.finished or ended):
+        if self._head is None or not (self.finished or ended):
             raise StreamInterruptedError(
                 "the stream ended before its last event; what came until then may be cut short",
                 provider=self._request.provider,
                 model=self._request.model,
             )
-        first = self._first
-        reply = ChatCompletion(
-            id=first.id,
-            created=first.created,
-            model=first.model,
-            choices=[state.whole(index) for index, state in sorted(self._choices.items())],
-            usage=self._usage,
-            service_tier=self._service_tier,
-            system_fingerprint=first.system_fingerprint,
-        )
-        reply.provider = first.provider
-        reply.request_id = first.request_id
-        reply.adjustments = first.adjustments
+        reply = self._head
+        reply.choices = [state.whole(index) for index, state in sorted(self._choices.items())]
+        reply.usage = self._usage
+        reply.service_tier = self._service_tier
         self._dialect.complete(reply, self._last, self._request)
         return reply
+
+    def _begin(self, chunk: ChatCompletionChunk) -> ChatCompletion:
+        """Take over what is said of the whole; some hosts send a first chunk in which it is still empty."""
+        head = self._head = self._head or ChatCompletion()
+        head.id = head.id or chunk.id
+        head.model = head.model or chunk.model
+        head.created = head.created or chunk.created
+        return head
+
+    def _decode(self, data: bytes) -> ChatCompletionChunk:
+        if self._dialect.has_error(data):
+            raise self._refusal(data)
+        try:
+            chunk = _decode_chunk(data)
+        except DECODE_ERRORS:
+            value = repair.chunk(lenient.decode_json(data, "a chat completion chunk"))
+            chunk = lenient.convert(value, ChatCompletionChunk, "a chat completion chunk")
+        if not chunk.choices and errors.is_error(lenient.decode_json(data, "a chat completion chunk")):
+            raise self._refusal(data)
+        chunk.raw = self._last = data
+        return chunk
 
     def _refusal(self, data: bytes) -> APIStatusError:
         return errors.decode_error(200, {}, data, now=0.0, codes=self._dialect.codes)
@@ -394,6 +430,7 @@ class _Choice:
         "audio",
         "audio_data",
         "audio_transcript",
+        "blank_finish",
         "content",
         "details",
         "finish",
@@ -425,10 +462,12 @@ class _Choice:
         self.logprobs: ChoiceLogprobs | None = None
         self.finish: FinishReason | None = None
         self.finish_raw: str | None = None
+        self.blank_finish = False
 
     def add(self, choice: ChunkChoice, dialect: OpenAIChat) -> None:
         delta = choice.delta
         if choice.finish_reason is not None or delta.reasoning_content is not None:
+            self.blank_finish = choice.finish_reason is not None and not choice.finish_reason
             dialect.normalise(choice, delta)
             if choice.finish_reason is not None:
                 self.finish, self.finish_raw = choice.finish_reason, choice.finish_reason_raw
@@ -442,8 +481,14 @@ class _Choice:
                 self.tools.add(call)
         if choice.logprobs is not None:
             self._add_logprobs(choice.logprobs)
-        if any((delta.role, delta.refusal, delta.reasoning_content, delta.reasoning_details)) or any(
-            (delta.annotations, delta.audio, delta.function_call)
+        if (
+            delta.role
+            or delta.refusal
+            or delta.reasoning_content
+            or delta.reasoning_details
+            or delta.annotations
+            or delta.audio
+            or delta.function_call
         ):
             self._add_rare(delta)
 
@@ -480,6 +525,8 @@ class _Choice:
 
     def whole(self, index: int) -> Choice:
         called = self.function_name is not None
+        if self.finish is None and self.blank_finish and self.tools is not None:
+            self.finish = "tool_calls"
         if self.audio is not None:
             self.audio.data = "".join(self.audio_data)
             self.audio.transcript = "".join(self.audio_transcript)

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
+from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.errors import APIStatusError, ResponseDecodeError
 from onellm.types.embeddings import CreateEmbeddingResponse, Embedding, EmbeddingsRequest, EmbeddingUsage
 
@@ -17,17 +18,16 @@ from onellm.types.embeddings import CreateEmbeddingResponse, Embedding, Embeddin
 class _Vector(Struct, gc=False):
     """base64 is decoded by msgspec itself; a host that ignores `encoding_format` answers floats."""
 
-    embedding: bytes | list[float] = b""
+    embedding: bytes | list[float]
     index: int | None = None
 
 
 class _Response(Struct, gc=False):
     data: list[_Vector]
-    model: str = ""
-    usage: EmbeddingUsage | None = None
+    model: str | None = None
+    usage: Any = None
 
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Response, strict=False).decode
 
 
@@ -68,26 +68,30 @@ class OpenAIEmbeddings(Struct, frozen=True, kw_only=True):
             body["encoding_format"] = wanted
         if request.extra_body:
             body.update(request.extra_body)
-        return HttpRequest(path=self.path, body=_encode(body))
+        return HttpRequest(path=self.path, body=encode_json(body))
 
     def decode_response(self, body: bytes, request: EmbeddingsRequest) -> CreateEmbeddingResponse:
         try:
             wire = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            value = lenient.decode_json(body, "an embeddings answer")
-            if isinstance(value, dict) and value.get("error"):  # pyright: ignore[reportUnknownMemberType] - JSON
+        except DECODE_ERRORS as exc:
+            if errors.is_error(lenient.decode_json(body, "an embeddings answer")):
                 raise self.decode_error(200, {}, body, now=0.0) from exc
             raise ResponseDecodeError(f"not an embeddings answer: {exc}", body=body[:2000]) from exc
         if len(wire.data) != len(request.input):
+            if errors.is_error(lenient.decode_json(body, "an embeddings answer")):
+                raise self.decode_error(200, {}, body, now=0.0)
             raise ResponseDecodeError(
                 f"{len(wire.data)} vectors came for {len(request.input)} inputs", body=body[:2000]
             )
         data = [
-            Embedding(index=place if item.index is None else item.index, embedding=_floats(item.embedding))
-            for place, item in enumerate(wire.data)
+            Embedding(index=index, embedding=_floats(item.embedding))
+            for index, item in zip(_places(wire.data), wire.data, strict=True)
         ]
         data.sort(key=_index)
-        return CreateEmbeddingResponse(data=data, model=wire.model, usage=wire.usage or EmbeddingUsage(), raw=body)
+        usage = EmbeddingUsage()
+        if isinstance(wire.usage, dict):
+            usage = lenient.convert(wire.usage, EmbeddingUsage, "a usage")  # pyright: ignore[reportUnknownMemberType] - JSON
+        return CreateEmbeddingResponse(data=data, model=wire.model or "", usage=usage, raw=body)
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now, codes=self.codes)
@@ -97,7 +101,19 @@ def _index(item: Embedding) -> int:
     return item.index
 
 
+def _places(data: list[_Vector]) -> list[int]:
+    """Whose vector each is. Some hosts send no index, or the same one with each: theirs come in order."""
+    said = {item.index for item in data}
+    if len(said) == 1:
+        return list(range(len(data)))
+    if said != set(range(len(data))):
+        raise ResponseDecodeError(f"the indexes of {len(data)} vectors are not 0 to {len(data) - 1}, each once")
+    return [item.index or 0 for item in data]
+
+
 def _floats(vector: bytes | list[float]) -> "array[float]":
+    if not vector:
+        raise ResponseDecodeError("a vector is empty")
     if isinstance(vector, list):
         return array("f", vector)
     floats = array("f")

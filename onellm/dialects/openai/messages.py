@@ -3,6 +3,8 @@
 import hashlib
 from typing import Any
 
+import msgspec
+
 from onellm.types.chat_params import ChatRequest
 
 # What a message carries out of an answer that no host takes back under these names.
@@ -26,6 +28,7 @@ def from_answer(message: dict[str, Any], provider: str, replay: tuple[str, ...])
     provider_data; what it says under the host's `replay` names is then meant for the host.
     """
     kept = message.get("provider_data")
+    foreign = kept is not None and kept["provider"] != provider
     allowed: tuple[str, ...] = () if kept else replay
     sent = {
         key: value
@@ -33,29 +36,45 @@ def from_answer(message: dict[str, Any], provider: str, replay: tuple[str, ...])
         if value is not None and (key not in OUTPUT_ONLY or key in allowed) and not (key == "tool_calls" and not value)
     }
     sent.setdefault("content", None)
-    if kept and kept["provider"] == provider:
+    if "tool_calls" in sent:
+        sent["tool_calls"] = [_call(call, foreign=foreign) for call in sent["tool_calls"]]
+    if kept is not None and not foreign:
         sent.update(kept["data"])
-    elif kept and "tool_calls" in sent:
-        sent["tool_calls"] = [
-            {key: value for key, value in call.items() if key != "extra_content"} for call in sent["tool_calls"]
-        ]
     if isinstance(audio := sent.get("audio"), dict):
         sent["audio"] = {"id": audio["id"]}
     return sent
 
 
-def flatten(message: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+def _call(call: dict[str, Any], *, foreign: bool) -> dict[str, Any]:
+    """A tool call of the history: nothing empty, and no signature of another provider's."""
+    other = "function" if call["type"] == "custom" else "custom"
+    return {
+        key: value
+        for key, value in call.items()
+        if value is not None and key != other and not (foreign and key == "extra_content")
+    }
+
+
+def flatten(message: dict[str, Any], where: str, request: ChatRequest) -> dict[str, Any]:
     """Text parts as one text, for a host that takes no lists."""
     if not isinstance(message.get("content"), list):
         return message
-    parts: list[dict[str, Any]] = message["content"]
-    texts: list[str] = []
-    for part in parts:
-        if part.get("type") == "text":
-            texts.append(part["text"])
+    message = without_parts(message, None, where, request)
+    return {**message, "content": "\n".join(part["text"] for part in message["content"])}
+
+
+def without_parts(
+    message: dict[str, Any], refused: set[str] | None, where: str, request: ChatRequest
+) -> dict[str, Any]:
+    """A message without the content parts that the host is known not to take; refused None is all but text."""
+    parts: list[dict[str, Any]] = msgspec.to_builtins(message["content"])
+    kept: list[dict[str, Any]] = []
+    for number, part in enumerate(parts):
+        if part["type"] in refused if refused is not None else part["type"] != "text":
+            request.unsupported(f"{where}.content[{number}]", f"it takes no {part['type']}")
         else:
-            request.unsupported(f"content part {part.get('type')!r}", "it takes text only")
-    return {**message, "content": "\n".join(texts)}
+            kept.append(part)
+    return {**message, "content": kept}
 
 
 def short_ids(message: dict[str, Any], length: int) -> dict[str, Any]:

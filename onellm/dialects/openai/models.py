@@ -19,7 +19,7 @@ from onellm.types.models import ModelInfo
 class OpenAIModels(Struct, frozen=True, kw_only=True):
     """The list of models; it comes under `data`, or as a bare array.
 
-    prefix:  what the host puts before its ids here and nowhere else (Google: "models/")
+    prefix:  what the host puts before its ids here and nowhere else, such as "models/"
     """
 
     path: str = "models"
@@ -32,7 +32,9 @@ class OpenAIModels(Struct, frozen=True, kw_only=True):
     def decode_list(self, body: bytes) -> list[ModelInfo]:
         value = lenient.decode_json(body, "a list of models")
         items: Any = value.get("data", value.get("models")) if isinstance(value, dict) else value
-        if not isinstance(items, list):
+        if not isinstance(items, list) or errors.is_error(value):
+            if errors.is_error(value):
+                raise self.decode_error(200, {}, body, now=0.0)
             raise ResponseDecodeError("not a list of models", body=body[:2000])
         return [self._model(item) for item in items]
 
@@ -40,7 +42,10 @@ class OpenAIModels(Struct, frozen=True, kw_only=True):
         return HttpRequest(method="GET", path=f"{self.path}/{quote(model, safe='/:@')}")
 
     def decode_retrieve(self, body: bytes) -> ModelInfo:
-        return self._model(lenient.decode_json(body, "a model"))
+        value = lenient.decode_json(body, "a model")
+        if errors.is_error(value):
+            raise self.decode_error(200, {}, body, now=0.0)
+        return self._model(value)
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now, codes=self.codes)

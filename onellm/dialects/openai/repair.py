@@ -21,15 +21,15 @@ def chunk(value: Any) -> Any:
     return _choices(value, "delta")
 
 
-def usage(data: bytes, where: Literal["x_groq", "choice"]) -> CompletionUsage | None:
+def usage(data: bytes, path: tuple[str | int, ...]) -> CompletionUsage | None:
     """A chunk's usage from where it stands instead of the top."""
-    match lenient.decode_json(data, "a chat completion chunk"):
-        case {"x_groq": {"usage": dict() as found}} if where == "x_groq":
-            return lenient.convert(found, CompletionUsage, "usage")
-        case {"choices": [{"usage": dict() as found}, *_]} if where == "choice":
-            return lenient.convert(found, CompletionUsage, "usage")
-        case _:
-            return None
+    found = lenient.decode_json(data, "a chat completion chunk")
+    try:
+        for step in path:
+            found = found[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return lenient.convert(found, CompletionUsage, "usage") if isinstance(found, dict) else None
 
 
 def usage_field(data: bytes, name: str) -> int | None:
@@ -86,8 +86,6 @@ def _message(message: dict[str, Any]) -> None:
         message["content"] = "".join(_text(part) for part in content if not _is_thinking(part)) or None
         if thinking := "".join(_text(part) for part in content if _is_thinking(part)):
             message["reasoning"] = thinking
-    elif isinstance(content, dict):
-        message["content"] = msgspec.json.encode(content).decode()
     match message.get("tool_calls"):
         case [*calls]:
             for call in calls:

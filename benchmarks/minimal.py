@@ -1,0 +1,97 @@
+"""The limit of aiohttp and msgspec: what somebody would write who needs one call of one provider and nothing else.
+
+No errors, no retries, no time limits, no whole grammar of event streams, and only the fields that are read. Every
+ratio that `run` prints is against this.
+"""
+
+from array import array
+from typing import Any
+
+import msgspec
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from msgspec import Struct
+
+
+class Message(Struct, gc=False):
+    content: str | None = None
+
+
+class Choice(Struct, gc=False):
+    message: Message
+    finish_reason: str | None = None
+
+
+class Usage(Struct, gc=False):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Completion(Struct, gc=False):
+    id: str
+    choices: list[Choice]
+    usage: Usage | None = None
+
+
+class Delta(Struct, gc=False):
+    content: str | None = None
+
+
+class ChunkChoice(Struct, gc=False):
+    delta: Delta
+    finish_reason: str | None = None
+
+
+class Chunk(Struct, gc=False):
+    id: str
+    choices: list[ChunkChoice]
+
+
+class Vector(Struct, gc=False):
+    index: int
+    embedding: bytes
+
+
+class Vectors(Struct, gc=False):
+    data: list[Vector]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_completion = msgspec.json.Decoder(Completion).decode
+_decode_chunk = msgspec.json.Decoder(Chunk).decode
+_decode_vectors = msgspec.json.Decoder(Vectors).decode
+
+
+def session(key: str) -> ClientSession:
+    """Headers that never change, no limit of connections, no time limits, no cookies."""
+    return ClientSession(
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        connector=TCPConnector(limit=0),
+        timeout=ClientTimeout(total=None),
+        cookie_jar=DummyCookieJar(),
+    )
+
+
+async def chat(http: ClientSession, url: str, model: str, messages: list[dict[str, Any]]) -> Completion:
+    async with http.post(f"{url}/chat/completions", data=_encode({"model": model, "messages": messages})) as response:
+        return _decode_completion(await response.read())
+
+
+async def stream(http: ClientSession, url: str, model: str, messages: list[dict[str, Any]]) -> int:
+    """How many chunks had content."""
+    count = 0
+    tail = b""
+    body = _encode({"model": model, "messages": messages, "stream": True})
+    async with http.post(f"{url}/chat/completions", data=body) as response:
+        while data := await response.content.readany():
+            *blocks, tail = (tail + data).split(b"\n\n")
+            for block in blocks:
+                if block != b"data: [DONE]" and _decode_chunk(block[6:]).choices[0].delta.content:
+                    count += 1
+    return count
+
+
+async def embeddings(http: ClientSession, url: str, model: str, inputs: list[str]) -> "list[array[float]]":
+    body = _encode({"model": model, "input": inputs, "encoding_format": "base64"})
+    async with http.post(f"{url}/embeddings", data=body) as response:
+        vectors = _decode_vectors(await response.read())
+    return [array("f", vector.embedding) for vector in vectors.data]

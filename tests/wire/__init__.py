@@ -1,0 +1,91 @@
+"""What a host answers, by the dialect it speaks: a row of the registry is tested with the bytes of its dialect's class.
+
+A new dialect adds its module and its line in `WIRES`; a new row adds nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from onellm.dialects.openai.chat import OpenAIChat
+from onellm.dialects.openai.embeddings import OpenAIEmbeddings
+from onellm.dialects.openai.models import OpenAIModels
+from wire import chat_completions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatWire:
+    """Chat over one wire format.
+
+    question, text:    what is asked, and what `answer` and `stream` say
+    answer, stream:    one answer, whole and in events; each event is the bytes of one write
+    tool_answer, tool_stream:  the same for an answer with tool calls
+    stream_type:       the stream's Content-Type
+    unknown_event:     one that is not documented, between two others
+    overloaded_event:  the announcement, inside a stream, of what would have been a 503
+    refusal:           the body of an error status: of its message and its code
+    check_body:        asserts what a request's body must hold: the body, the model, stream=whether it streams
+    """
+
+    question: str
+    text: str
+    answer: bytes
+    stream: Sequence[bytes]
+    tool_answer: bytes
+    tool_stream: Sequence[bytes]
+    stream_type: str
+    unknown_event: bytes
+    overloaded_event: bytes
+    refusal: Callable[[str, str], bytes]
+    check_body: Callable[..., None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingsWire:
+    """Embeddings over one wire format. answer gives a body of `vectors`, in their order."""
+
+    vectors: Sequence[Sequence[float]]
+    answer: Callable[[Sequence[Sequence[float]]], bytes]
+    check_body: Callable[[Any, str, Sequence[str]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsWire:
+    """The list of models over one wire format. listing and single are of the ids in `ids`."""
+
+    ids: Sequence[str]
+    listing: Callable[[str], bytes]
+    single: Callable[[str], bytes]
+
+
+WIRES: dict[type, Any] = {
+    OpenAIChat: ChatWire(
+        question=chat_completions.QUESTION,
+        text=chat_completions.TEXT,
+        answer=chat_completions.ANSWER,
+        stream=chat_completions.STREAM,
+        tool_answer=chat_completions.TOOL_ANSWER,
+        tool_stream=chat_completions.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=chat_completions.UNKNOWN_EVENT,
+        overloaded_event=chat_completions.OVERLOADED_EVENT,
+        refusal=chat_completions.refusal,
+        check_body=chat_completions.check_chat_body,
+    ),
+    OpenAIEmbeddings: EmbeddingsWire(
+        vectors=chat_completions.VECTORS,
+        answer=chat_completions.embeddings,
+        check_body=chat_completions.check_embeddings_body,
+    ),
+    OpenAIModels: ModelsWire(
+        ids=chat_completions.MODEL_IDS, listing=chat_completions.models, single=chat_completions.model
+    ),
+}
+
+
+def wire(dialect: object) -> Any:
+    """The bytes for a dialect: those of its class, or of the nearest class above it that has some."""
+    for cls in type(dialect).__mro__:
+        if cls in WIRES:
+            return WIRES[cls]
+    raise LookupError(f"tests/wire has no bytes for {type(dialect).__name__}: add its module and its line in WIRES")
