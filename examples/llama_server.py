@@ -26,7 +26,7 @@ def main() -> None:
     params.api_keys = [os.environ["LLAMA_API_KEY"]] if os.environ.get("LLAMA_API_KEY") else []
     params.n_ctx, params.n_parallel = 8192, 2
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1  # more spin on a machine with few cores
-    params.embedding = True
+    params.embedding = params.kv_unified = True  # without the second, texts of unequal length disturb each other
     params.pooling_type = llama.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.verbosity, params.offline, params.warmup = 0, True, False
     stop = threading.Event()

@@ -21,7 +21,7 @@ InvalidRequestError messages is empty.*"""
 # What an example prints, and how many requests reach the host.
 PRINTS = {
     "chat": (r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", 2),
-    "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n   (0\.9|1\.0).*all in", 0),
+    "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in", 0),
     "embeddings": (r"3 vectors of 5 numbers, 3 tokens\n\d\.\d+  The cat sits outside / A kitten", 1),
     "errors": (ERRORS, 3),
     "local_model": (r".+\n2 vectors of 576 numbers\n", 0),

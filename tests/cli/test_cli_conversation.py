@@ -121,6 +121,7 @@ async def test_ctrl_c_twice_leaves(terminal: Open) -> None:
     opened = await terminal("chat")
     await opened.expect("> ")
     opened.type("half a quest")
+    await opened.expect("half a quest")
     await opened.interrupt("onellm: Ctrl-C again leaves")
     await opened.expect("> ")
     opened.type("\n")

@@ -106,13 +106,13 @@ def _stainless(client: str, **options: Any) -> Callable[[Any, str, dict[str, Any
 
 
 async def _mistral(package: Any, url: str, given: dict[str, Any]) -> None:
-    client = package.Mistral(api_key="k", server_url=url)
     given = dict(given)
-    if given.pop("stream", False):
-        async for _ in await client.chat.stream_async(model="m", **given):
-            pass
-    else:
-        await client.chat.complete_async(model="m", **given)
+    async with package.Mistral(api_key="k", server_url=url) as client:
+        if given.pop("stream", False):
+            async for _ in await client.chat.stream_async(model="m", **given):
+                pass
+        else:
+            await client.chat.complete_async(model="m", **given)
 
 
 async def _huggingface(package: Any, url: str, given: dict[str, Any]) -> None:

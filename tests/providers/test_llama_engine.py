@@ -146,6 +146,16 @@ async def test_many_embeddings_come_in_order() -> None:
 
 
 @needs_model
+async def test_an_embedding_does_not_depend_on_what_is_embedded_with_it() -> None:
+    """Texts of unequal length in one call have the vectors that they have alone."""
+    inputs = ["The cat sits outside", "A kitten", "The stock market fell today", "word " * 50]
+    together = json.loads(await engine().embeddings(json.dumps({"input": inputs}).encode()))
+    for place, text in enumerate(inputs):
+        alone = json.loads(await engine().embeddings(json.dumps({"input": [text]}).encode()))
+        assert together["data"][place]["embedding"] == pytest.approx(alone["data"][0]["embedding"], abs=2e-3)
+
+
+@needs_model
 async def test_embedding_input_may_be_as_long_as_the_context() -> None:
     """Longer than n_batch of chat; longer than n_ctx is an error about the context."""
     assert b'"embedding"' in await engine().embeddings(json.dumps({"input": "word " * 400}).encode())
