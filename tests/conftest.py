@@ -1,6 +1,7 @@
 """What all tests share: a scripted provider, a client bound to it, and a process without the machine's settings."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from loopback import Loopback
 from onellm import AsyncOneLLM
 
 KEY = "sk-test-0123456789abcdef"
+
+# A shell that starts a command in the background makes it deaf to Ctrl-C, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
