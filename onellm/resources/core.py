@@ -84,6 +84,7 @@ class Core:
         """Add a provider to this client; one that was used under its name before is forgotten."""
         self.registry.register(provider)
         self._bound.pop(provider.name, None)
+        self._usual.pop(provider.name, None)
 
     def split(self, model: object) -> tuple[str, str]:
         """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
