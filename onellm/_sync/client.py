@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from onellm._sync.audio import Audio
 from onellm._sync.chat import Chat
+from onellm._sync.completions import Completions
 from onellm._sync.embeddings import Embeddings
+from onellm._sync.images import Images
 from onellm._sync.models import Models
+from onellm._sync.moderations import Moderations
 from onellm._sync.portal import run
+from onellm._sync.rerank import Rerank
 from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
@@ -67,9 +72,14 @@ class OneLLM:
             http=http,
             retry=retry,
         )
+        self.audio = Audio(self._async.audio)
         self.chat = Chat(self._async.chat)
+        self.completions = Completions(self._async.completions)
         self.embeddings = Embeddings(self._async.embeddings)
+        self.images = Images(self._async.images)
         self.models = Models(self._async.models)
+        self.moderations = Moderations(self._async.moderations)
+        self.rerank = Rerank(self._async.rerank)
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

@@ -186,14 +186,18 @@ class Twin:
             for node in self._node.body
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and is_public(node.target.id)
         ]
+        start = self._members.get("__init__")
         for name, node in [*declared, *self._assigned()]:
             if name in namespaces:
                 continue
+            source, bound = (
+                (start.source, start.bound) if start and node in ast.walk(start.last) else (self._source, {})
+            )
             if not isinstance(node, ast.AnnAssign):
-                raise self._source.error(node, f"a public attribute needs a type: self.{name}: … = …")
-            kind = self._type(node.annotation, self._source, {})
-            answer = _indented(self._given_on(node.annotation, f"self._async.{name}", self._source))
-            yield self._used(f"{TAB}@property\n{TAB}def {name}(self) -> {kind}:\n{answer}")
+                raise source.error(node, f"a public attribute needs a type: self.{name}: … = …")
+            kind = self._type(node.annotation, source, bound)
+            answer = _indented(self._given_on(node.annotation, f"self._async.{name}", source))
+            yield self._used(f"{TAB}@property\n{TAB}def {name}(self) -> {kind}:\n{answer}", source)
 
     def _method(self, name: str, member: Member) -> Iterator[str]:
         new = RENAMED.get(name, name)
@@ -247,35 +251,35 @@ class Twin:
             yield from call("", functions, arguments)
         elif not kinds:
             yield from call("return ", functions, arguments)
-        elif not others:
+        elif len(kinds) == 1 and not others:
             yield from call("return ", [self._wrapper(kinds[0]), *functions], arguments)
         else:
             if "reply=reply" in arguments or "reply" in arguments:
                 raise source.error(definition, "an argument must not be named reply, as the twin needs the name")
             yield from call("reply = ", functions, arguments)
-            yield _indented(self._sorted(kinds))
+            yield _indented(self._sorted(kinds, others=others))
 
     def _given_on(self, annotation: ast.expr | None, value: str, source: Source) -> list[str]:
         """A value, in a twin where there is one for it."""
         kinds, others = self._kinds(annotation, source)
         if not kinds:
             return [f"return {value}"]
-        if not others:
+        if len(kinds) == 1 and not others:
             return [f"return {self._wrapper(kinds[0])}({value})"]
-        return [f"reply = {value}", *self._sorted(kinds)]
+        return [f"reply = {value}", *self._sorted(kinds, others=others)]
 
-    def _sorted(self, kinds: list[str]) -> Iterator[str]:
-        for kind in kinds:
+    def _sorted(self, kinds: list[str], *, others: bool) -> Iterator[str]:
+        for kind in kinds if others else kinds[:-1]:
             yield f"if isinstance(reply, {kind}):"
             yield f"{TAB}return {self._wrapper(kind)}(reply)"
-        yield "return reply"
+        yield "return reply" if others else f"return {self._wrapper(kinds[-1])}(reply)"
 
     def _wrapper(self, kind: str) -> str:
         twin = self._index.plain(kind)
         return f"{twin}._around" if self._index.homes[kind] is self._index.clients else twin
 
     def _kinds(self, annotation: ast.expr | None, source: Source) -> tuple[list[str], bool]:
-        """The async classes that an answer may be of, and whether it may be of others than the first."""
+        """The async classes that an answer may be of, and whether it may be of others than these."""
         kinds: list[str] = []
         others = False
         for part in union(annotation) if annotation is not None else ():
@@ -286,7 +290,7 @@ class Twin:
             others = True
             if hidden := [one for one in names_in(part) if one == "Self" or one in self._index.homes]:
                 raise source.error(part, f"{hidden[0]} inside of another type has no blocking form")
-        return kinds, others or len(kinds) > 1
+        return kinds, others
 
     # --- text ---
 
@@ -377,9 +381,9 @@ class Twin:
         for asynchronous, plain in PLAIN.items():
             if name == plain and name not in source.imports and asynchronous in source.imports:
                 return Import(source.imports[asynchronous].module, name)
-        if name in source.own:
-            return Import(source.module, name)
-        return source.imports.get(name)
+        # What fills a type variable of a base stands where the class does.
+        places = [place for place in (source, self._source) if name in place.own or name in place.imports]
+        return places[0].origin(name) if places else None
 
     def _import(self, name: str, origin: Import) -> None:
         merge_import(self.imports, name, origin, self._source)
