@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_overloads
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_overloads, get_type_hints
 
 import pytest
 
@@ -42,6 +42,7 @@ def async_classes() -> list[type]:
         for module in modules
         for name, value in vars(module).items()
         if inspect.isclass(value) and re.match("Async[A-Z]", name) and value.__module__ == module.__name__
+        if not hasattr(value, "__await__")  # a blocking call gives what awaiting it would
     ]
 
 
@@ -86,6 +87,9 @@ def plain(text: str) -> str:
 def shape(function: Any, variables: dict[Any, Any] | None = None) -> list[tuple[str, str, str, str]]:
     def text(annotation: Any) -> str:
         known = variables or {}
+        if (awaited := getattr(get_origin(annotation), "__await__", None)) is not None:
+            known = dict(zip(get_origin(annotation).__parameters__, get_args(annotation), strict=True))
+            annotation = get_args(get_type_hints(awaited)["return"])[2]
         if isinstance(annotation, TypeVar):
             annotation = known.get(annotation, annotation)
         elif free := getattr(annotation, "__parameters__", ()):
@@ -186,8 +190,8 @@ SAMPLE = {
         """Streams."""
 
         import threading
-        from collections.abc import AsyncIterator, Iterator, Sequence
-        from typing import Generic, Self, TypeVar
+        from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+        from typing import Any, Generic, Self, TypeVar
 
         T = TypeVar("T")
 
@@ -299,6 +303,33 @@ SAMPLE = {
                     page = await page.next_page()
 
 
+            async def pages(self) -> AsyncIterator["AsyncPage[T]"]:
+                """This one and all that follow."""
+                yield self
+                if self._further is not None:
+                    async for page in self._further.pages():
+                        yield page
+
+
+        class AsyncPages(Generic[T]):
+            """Awaited for the first page."""
+
+            def __init__(self, first: AsyncPage[T]) -> None:
+                self._first = first
+
+            def __await__(self) -> "Generator[Any, Any, AsyncPage[T]]":
+                return self._give().__await__()
+
+            async def _give(self) -> AsyncPage[T]:
+                if not self._first.data:
+                    raise ValueError("nothing")
+                return self._first
+
+            async def __aiter__(self) -> AsyncIterator[T]:
+                async for item in await self:
+                    yield item
+
+
         class AsyncTicks:
             def __aiter__(self) -> Self:
                 return self
@@ -321,7 +352,7 @@ SAMPLE = {
         from functools import cached_property
         from typing import TYPE_CHECKING, Annotated, Literal, overload
 
-        from sample.resources.streams import AsyncNumberStream, AsyncPage, AsyncTicks, _Stream
+        from sample.resources.streams import AsyncNumberStream, AsyncPage, AsyncPages, AsyncTicks, _Stream
 
         if TYPE_CHECKING:
             from decimal import Decimal
@@ -384,6 +415,10 @@ SAMPLE = {
 
             async def list(self) -> "AsyncPage[int]":
                 return AsyncPage([1, 2], AsyncPage([3]))
+
+            def paged(self, *items: int) -> AsyncPages[int]:
+                """Some of them."""
+                return AsyncPages(AsyncPage([*items], AsyncPage([0])))
 
             def ticks(self) -> AsyncTicks:
                 return AsyncTicks()
@@ -520,6 +555,23 @@ def test_pages(sample: ModuleType) -> None:
     assert list(sample.Client().things.last) == [9]
 
 
+def test_what_is_awaited_is_what_a_blocking_call_gives(sample: ModuleType) -> None:
+    """A class that is awaited, or iterated over unawaited, has no twin: its first page is had at once."""
+    things = sample.Client().things
+    page = things.paged(1, 2)
+    assert (type(page).__name__, page.data, list(page)) == ("Page", [1, 2], [1, 2, 0])
+    assert str(inspect.signature(things.paged)).endswith("Page[int]")
+    with pytest.raises(ValueError, match="nothing"):
+        things.paged()
+    assert not hasattr(importlib.import_module("sample._sync.streams"), "Pages")
+
+
+def test_items_of_an_iterator_become_twins(sample: ModuleType) -> None:
+    pages = list(sample.Client().things.list().pages())
+    assert {type(page).__name__ for page in pages} == {"Page"}
+    assert [page.data for page in pages] == [[1, 2], [3]]
+
+
 def test_iterators(sample: ModuleType) -> None:
     things = sample.Client().things
     assert list(things.ticks()) == [1]
@@ -627,6 +679,24 @@ REFUSED = {
     "a name that twins need": (
         "from a import run\n\n\nclass AsyncX:\n    async def f(self) -> int: ...",
         "the name run is taken",
+    ),
+    "an awaited class that does not say what it gives": (
+        CLASS + "def __await__(self): ...",
+        r"__await__ needs the type Generator\[Any, Any, …\]",
+    ),
+    "an awaited class inside another type": (
+        "class AsyncY:\n    def __await__(self) -> Generator[Any, Any, int]: ...\n\n\n"
+        + CLASS.partition("\n\n\n")[2]
+        + "def f(self) -> list[AsyncY]: ...",
+        "AsyncY has no blocking form",
+    ),
+    "an iterator over several kinds": (
+        CLASS + "def f(self) -> AsyncIterator['AsyncX | int']: ...",
+        "items of more than one kind",
+    ),
+    "words that only an async caller follows": (
+        CLASS + 'async def f(self) -> int:\n        """Then await."""',
+        r"x\.py:6: a docstring tells blocking callers to await",
     ),
     "an __aenter__ that gives another": (
         CLASS + "async def __aenter__(self) -> int:\n        return await enter(self)",

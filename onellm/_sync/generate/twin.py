@@ -40,7 +40,7 @@ RENAMED = {
     "__anext__": "__next__",
 }
 PLAIN = {"AsyncIterator": "Iterator", "AsyncIterable": "Iterable", "StopAsyncIteration": "StopIteration"}
-HELPERS = {"run": "onellm._sync.portal", "each": "onellm._sync.iteration"}
+HELPERS = {"run": "onellm._sync.portal", "each": "onellm._sync.iteration", "awaited": "onellm._sync.iteration"}
 
 _BODY = TAB * 2
 _DECORATORS = {"overload", "property", "cached_property"}
@@ -53,12 +53,14 @@ class Index:
     clients:  the source whose classes callers make; those of the others, a client makes
     homes:    where each public async class stands
     twins:    what stands for it
+    awaited:  of those that are awaited themselves, and so have no twin, the type variables and what awaiting gives
     """
 
     sources: list[Source]
     clients: Source
     homes: dict[str, Source] = field(default_factory=dict[str, Source])
     twins: dict[str, Import] = field(default_factory=dict[str, Import])
+    awaited: dict[str, tuple[list[str], ast.expr]] = field(default_factory=dict[str, tuple[list[str], ast.expr]])
 
     def plain(self, name: str) -> str:
         """A name as it is in blocking code."""
@@ -144,37 +146,22 @@ class Twin:
                 found[name] = kind
         return found
 
-    def _gives_itself(self) -> bool:
-        """Whether a method gives another object of this class."""
-        given = [
-            name
-            for method, member in self._members.items()
-            if is_public(method) and method not in {"__aenter__", "__aiter__"}
-            for name in names_in(member.last.returns)
-        ]
-        return self._async in given or "Self" in given
-
     # --- what the twin has ---
 
     def _constructor(self) -> Iterator[str]:
         variables = ", ".join(type_variables(self._node))
         held = f"held: {self._async}[{variables}]" if variables else f"held: {self._async}"
-        filled = [f"self.{name} = {self._index.plain(kind)}({{}}.{name})" for name, kind in self._namespaces().items()]
-        from_held = ["self._async = held", *(line.format("held") for line in filled)]
+        filled = [f"self.{name} = {self._index.plain(kind)}(held.{name})" for name, kind in self._namespaces().items()]
+        from_held = ["self._async = held", *filled]
         member = self._members.get("__init__")
         if self._source is not self._index.clients or member is None:
             yield self._used(f"{TAB}def __init__(self, {held}) -> None:\n{_indented(from_held)}")
             return
         start = self._header("__init__", member, member.last) + self._docstring(member.source, member.last, _BODY)
         arguments = [one.passed_on for one in parameters(member.last) if one.kind != "mark" and one.name not in OMITTED]
-        if not self._gives_itself():
-            made = call("self._async = ", [self._async], arguments)
-            rest = [_BODY + line.format("self._async") for line in filled]
-            yield self._used("\n".join([start, *made, *rest]), member.source)
-            return
         yield self._used("\n".join([start, *call("", ["self._hold", self._async], arguments)]), member.source)
         yield self._used(f"{TAB}def _hold(self, {held}) -> None:\n{_indented(from_held)}")
-        around = ["twin = cls.__new__(cls)", "twin._hold(held)", "return twin"]
+        around = ["twin = cls.__new__(cls)", "twin._hold(held)  # noqa: SLF001 - its own", "return twin"]
         self._import("Self", Import("typing", "Self"))
         yield self._used(f"{TAB}@classmethod\n{TAB}def _around(cls, {held}) -> Self:\n{_indented(around)}")
 
@@ -238,26 +225,43 @@ class Twin:
                 lines = self._given_on(definition.returns, function, member.source)
             case _:
                 functions = ["run", function] if member.is_coroutine else [function]
+                if self._awaited(definition) is not None:
+                    functions = ["run", "awaited", function]
                 return "\n".join(self._passed_on(definition, functions, member.source))
         return _indented(lines)
 
     def _passed_on(self, definition: Function, functions: list[str], source: Source) -> Iterator[str]:
         """A call, its answer in a twin where there is one for it."""
-        kinds, others = self._kinds(definition.returns, source)
+        answer = self._awaited(definition) or (definition.returns and unquoted(definition.returns))
+        iterated = answer.slice if isinstance(answer, ast.Subscript) and head(answer) == "AsyncIterator" else None
+        kinds, others = self._kinds(answer if iterated is None else iterated, source)
         arguments = [parameter.passed_on for parameter in parameters(definition) if parameter.kind != "mark"]
-        if definition.returns is not None and head(unquoted(definition.returns)) == "AsyncIterator":
+        if iterated is not None:
             functions = ["each", *functions]
         if ast.unparse(definition.returns or ast.Constant(None)) == "None":
             yield from call("", functions, arguments)
         elif not kinds:
             yield from call("return ", functions, arguments)
-        elif len(kinds) == 1 and not others:
+        elif len(kinds) == 1 and not others and iterated is None:
             yield from call("return ", [self._wrapper(kinds[0]), *functions], arguments)
         else:
             if "reply=reply" in arguments or "reply" in arguments:
                 raise source.error(definition, "an argument must not be named reply, as the twin needs the name")
+            if iterated is not None and (len(kinds) > 1 or others):
+                raise source.error(definition, "items of more than one kind have no blocking form")
             yield from call("reply = ", functions, arguments)
-            yield _indented(self._sorted(kinds, others=others))
+            last = [f"return map({self._wrapper(kinds[0])}, reply)"]
+            yield _indented(self._sorted(kinds, others=others) if iterated is None else last)
+
+    def _awaited(self, definition: Function) -> ast.expr | None:
+        """What awaiting gives, where a plain method gives something that is there to be awaited."""
+        answer = unquoted(definition.returns) if definition.returns else None
+        if answer is None or isinstance(definition, ast.AsyncFunctionDef) or head(answer) not in self._index.awaited:
+            return None
+        variables, given = self._index.awaited[head(answer)]
+        filling = answer.slice if isinstance(answer, ast.Subscript) else None
+        values = filling.elts if isinstance(filling, ast.Tuple) else [filling] if filling else []
+        return Types(dict(zip(variables, values, strict=True))).of(unquoted(given))
 
     def _given_on(self, annotation: ast.expr | None, value: str, source: Source) -> list[str]:
         """A value, in a twin where there is one for it."""
@@ -318,7 +322,7 @@ class Twin:
         )
         if definition.lineno == definition.returns.end_lineno:
             comments = "", comments[1]
-        answer = self._type(definition.returns, source, member.bound)
+        answer = self._type(self._awaited(definition) or definition.returns, source, member.bound)
         return header(name, texts, answer, comments=comments, apart=apart)
 
     def _type(self, node: ast.expr, source: Source, bound: dict[str, ast.expr], *, taken: bool = False) -> str:
@@ -343,6 +347,8 @@ class Twin:
         if not is_docstring(first):
             return ""
         text = self._index.words(source.segment(first.value))
+        if re.search(r"\bawait\b", text):
+            raise source.error(first, "a docstring tells blocking callers to await")
         for name in OMITTED:
             text = re.sub(rf"\n( +){name}: .*(?:\n\1 +.*)*", "", text)
         return f"\n{indent}{text}"
