@@ -609,6 +609,11 @@ def test_the_text_is_as_the_formatter_wants_it(package: Path) -> None:
         assert (done.stdout, done.returncode) == ("", 0), done.stderr
 
 
+def test_what_an_async_generator_passes_on_is_yielded_from(package: Path) -> None:
+    text = generate.files(package)["streams.py"]
+    assert "    def again(self) -> Iterator[int]:\n        yield from self.repeated()\n" in text
+
+
 def test_check_names_what_is_stale(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Missing, changed, and left behind by a source that has gone; `make sync` then repairs all three."""
     check = ["--package", str(package), "--check"]
@@ -697,6 +702,10 @@ REFUSED = {
     "words that only an async caller follows": (
         CLASS + 'async def f(self) -> int:\n        """Then await."""',
         r"x\.py:6: a docstring tells blocking callers to await",
+    ),
+    "such words at the top of a module": (
+        '"""Awaited by `await`."""\n\n' + CLASS + "...",
+        r"x\.py:1: a docstring tells blocking callers to await",
     ),
     "an __aenter__ that gives another": (
         CLASS + "async def __aenter__(self) -> int:\n        return await enter(self)",

@@ -122,7 +122,7 @@ def _text(index: Index, source: Source) -> str:
     first = source.tree.body[0]
     parts = [
         top,
-        f"{source.segment(first.value)}\n" if is_docstring(first) else "",
+        f"{index.docstring(source, first)}\n" if is_docstring(first) else "",
         imports(names) + "\n",
         f"\n{classes}\n",
     ]

@@ -67,9 +67,12 @@ class Index:
         twin = self.twins.get(name)
         return (twin.name if twin else None) or RENAMED.get(name) or PLAIN.get(name) or name
 
-    def words(self, text: str) -> str:
+    def docstring(self, source: Source, node: ast.Expr) -> str:
         """A docstring, less what only async callers write."""
+        text = source.segment(node.value)
         text = re.sub(r"\basync (?=(?:with|for)\b)|\bawait (?=[\w`])", "", text)
+        if re.search(r"\bawait\b", text):
+            raise source.error(node, "a docstring tells blocking callers to await")
         return re.sub(r"\b(?:aclose|Async\w+)\b", lambda found: self.plain(found[0]), text)
 
     def find_class(self, source: Source, name: str) -> tuple[Source, ast.ClassDef] | None:
@@ -346,9 +349,7 @@ class Twin:
         first = node.body[0]
         if not is_docstring(first):
             return ""
-        text = self._index.words(source.segment(first.value))
-        if re.search(r"\bawait\b", text):
-            raise source.error(first, "a docstring tells blocking callers to await")
+        text = self._index.docstring(source, first)
         for name in OMITTED:
             text = re.sub(rf"\n( +){name}: .*(?:\n\1 +.*)*", "", text)
         return f"\n{indent}{text}"
