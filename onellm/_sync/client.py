@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from onellm._sync.audio import Audio
 from onellm._sync.chat import Chat
+from onellm._sync.completions import Completions
 from onellm._sync.embeddings import Embeddings
+from onellm._sync.images import Images
 from onellm._sync.models import Models
+from onellm._sync.moderations import Moderations
 from onellm._sync.portal import run
+from onellm._sync.rerank import Rerank
 from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
@@ -53,23 +58,39 @@ class OneLLM:
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
         """
-        self._async = AsyncOneLLM(
-            api_key=api_key,
-            base_url=base_url,
-            organization=organization,
-            project=project,
-            timeout=timeout,
-            max_retries=max_retries,
-            default_headers=default_headers,
-            default_provider=default_provider,
-            providers=providers,
-            on_unsupported=on_unsupported,
-            http=http,
-            retry=retry,
+        self._hold(
+            AsyncOneLLM(
+                api_key=api_key,
+                base_url=base_url,
+                organization=organization,
+                project=project,
+                timeout=timeout,
+                max_retries=max_retries,
+                default_headers=default_headers,
+                default_provider=default_provider,
+                providers=providers,
+                on_unsupported=on_unsupported,
+                http=http,
+                retry=retry,
+            )
         )
-        self.chat = Chat(self._async.chat)
-        self.embeddings = Embeddings(self._async.embeddings)
-        self.models = Models(self._async.models)
+
+    def _hold(self, held: AsyncOneLLM) -> None:
+        self._async = held
+        self.audio = Audio(held.audio)
+        self.chat = Chat(held.chat)
+        self.completions = Completions(held.completions)
+        self.embeddings = Embeddings(held.embeddings)
+        self.images = Images(held.images)
+        self.models = Models(held.models)
+        self.moderations = Moderations(held.moderations)
+        self.rerank = Rerank(held.rerank)
+
+    @classmethod
+    def _around(cls, held: AsyncOneLLM) -> Self:
+        twin = cls.__new__(cls)
+        twin._hold(held)  # noqa: SLF001 - its own
+        return twin
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

@@ -1,6 +1,6 @@
-"""Async iterators for blocking callers."""
+"""Async iterators and awaitables for blocking callers."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -21,3 +21,8 @@ async def _one(source: AsyncIterator[T]) -> Sequence[T]:
     async for item in source:
         return (item,)
     return ()
+
+
+async def awaited(awaitable: Awaitable[T]) -> T:
+    """What an awaitable gives, as a coroutine: the loop takes no others."""
+    return await awaitable

@@ -7,11 +7,74 @@
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self
 
 from onellm._sync.portal import run
-from onellm.resources.streams import AsyncChatCompletionStream
+from onellm.resources.streams import (
+    AnswerT,
+    AsyncAnswerStream,
+    AsyncChatCompletionStream,
+    AsyncCompletionStream,
+    ChunkT,
+)
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+from onellm.types.completions import Completion
+
+
+class AnswerStream(Generic[ChunkT, AnswerT]):
+    """A streamed answer of any kind."""
+
+    def __init__(self, held: AsyncAnswerStream[ChunkT, AnswerT]) -> None:
+        self._async = held
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+        return self._async.request_id
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ChunkT:
+        for chunk in self._async._buffer:
+            return chunk
+        chunks = self.next_chunks()
+        if not chunks:
+            raise StopIteration
+        self._async._buffer = buffer = iter(chunks)
+        return next(buffer)
+
+    def next_chunks(self) -> Sequence[ChunkT]:
+        """All chunks that are at hand, waiting for one where there is none; empty at the end.
+
+        Raises:
+            StreamInterruptedError: the stream ended before its terminal event.
+        """
+        return run(self._async.next_chunks())
+
+    def get_final(self) -> AnswerT:
+        """The whole answer, as it would have come without `stream=True`; reads what has not been read.
+
+        Raises:
+            StreamInterruptedError: the stream ended, or was closed, before its terminal event.
+        """
+        return run(self._async.get_final())
+
+    def close(self) -> None:
+        """Close the connection now. What has come and not been read is dropped."""
+        run(self._async.aclose())
+
+    def close_now(self) -> None:
+        """Close it without waiting for anything; safe from any thread."""
+        self._async.close_now()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        run(self._async.__aexit__(exc_type, exc, traceback))
 
 
 class ChatCompletionStream:
@@ -50,20 +113,13 @@ class ChatCompletionStream:
         """
         return run(self._async.next_chunks())
 
-    def text(self) -> Iterator[str]:
-        """The pieces of the first choice's content."""
-        for chunk in self:
-            for choice in chunk.choices:
-                if choice.index == 0 and choice.delta.content:
-                    yield choice.delta.content
-
-    def get_final_completion(self) -> ChatCompletion:
+    def get_final(self) -> ChatCompletion:
         """The whole answer, as it would have come without `stream=True`; reads what has not been read.
 
         Raises:
             StreamInterruptedError: the stream ended, or was closed, before its terminal event.
         """
-        return run(self._async.get_final_completion())
+        return run(self._async.get_final())
 
     def close(self) -> None:
         """Close the connection now. What has come and not been read is dropped."""
@@ -80,3 +136,81 @@ class ChatCompletionStream:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         run(self._async.__aexit__(exc_type, exc, traceback))
+
+    def text(self) -> Iterator[str]:
+        """The pieces of the first choice's content."""
+        for chunk in self:
+            for choice in chunk.choices:
+                if choice.index == 0 and choice.delta.content:
+                    yield choice.delta.content
+
+    def get_final_completion(self) -> ChatCompletion:
+        """`get_final` under the name that `openai`'s client has for it."""
+        return run(self._async.get_final_completion())
+
+
+class CompletionStream:
+    """A streamed text completion, to be used like a streamed chat answer. Chunks have the shape of the whole."""
+
+    def __init__(self, held: AsyncCompletionStream) -> None:
+        self._async = held
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+        return self._async.request_id
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Completion:
+        for chunk in self._async._buffer:
+            return chunk
+        chunks = self.next_chunks()
+        if not chunks:
+            raise StopIteration
+        self._async._buffer = buffer = iter(chunks)
+        return next(buffer)
+
+    def next_chunks(self) -> Sequence[Completion]:
+        """All chunks that are at hand, waiting for one where there is none; empty at the end.
+
+        Raises:
+            StreamInterruptedError: the stream ended before its terminal event.
+        """
+        return run(self._async.next_chunks())
+
+    def get_final(self) -> Completion:
+        """The whole answer, as it would have come without `stream=True`; reads what has not been read.
+
+        Raises:
+            StreamInterruptedError: the stream ended, or was closed, before its terminal event.
+        """
+        return run(self._async.get_final())
+
+    def close(self) -> None:
+        """Close the connection now. What has come and not been read is dropped."""
+        run(self._async.aclose())
+
+    def close_now(self) -> None:
+        """Close it without waiting for anything; safe from any thread."""
+        self._async.close_now()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        run(self._async.__aexit__(exc_type, exc, traceback))
+
+    def text(self) -> Iterator[str]:
+        """The pieces of the first choice's text."""
+        for chunk in self:
+            for choice in chunk.choices:
+                if choice.index == 0 and choice.text:
+                    yield choice.text
+
+    def get_final_completion(self) -> Completion:
+        """`get_final` under the name that the streams of chats have for it."""
+        return run(self._async.get_final_completion())

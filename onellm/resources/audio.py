@@ -281,6 +281,17 @@ class AsyncSpeech:
         **params: Unpack[SpeechParams],
     ) -> AsyncSpeechStream: ...
 
+    @overload
+    async def create(
+        self,
+        *,
+        input: str,
+        model: str,
+        voice: str | VoiceId | None,
+        stream_format: Literal["audio", "sse"] | None = None,
+        **params: Unpack[SpeechParams],
+    ) -> AsyncSpeechResponse | AsyncSpeechStream: ...
+
     async def create(
         self,
         *,

@@ -27,11 +27,11 @@ class AsyncBinaryResponse:
 
     def __init__(self, source: Binary, *, max_bytes: int) -> None:
         self._source = source
-        self.provider = source.provider
-        self.request_id = source.request_id
-        self.adjustments = source.adjustments
-        self.content_type = source.content_type
-        self.content_length = source.content_length
+        self.provider: str = source.provider
+        self.request_id: str | None = source.request_id
+        self.adjustments: tuple[str, ...] = source.adjustments
+        self.content_type: str = source.content_type
+        self.content_length: int | None = source.content_length
         self._max = max_bytes
         self._content: bytes | None = None
         self._begun = False
@@ -44,7 +44,7 @@ class AsyncBinaryResponse:
             InvalidRequestError: it has not.
         """
         if self._content is None:
-            raise InvalidRequestError("the content has not been read: `await response.read()` gives it")
+            raise InvalidRequestError("the content has not been read: call `read()` first")
         return self._content
 
     async def read(self) -> bytes:
@@ -132,7 +132,7 @@ class AsyncBinaryResponse:
         self.close_now()
 
     def close_now(self) -> None:
-        """`aclose` for where nothing can be awaited; safe from any thread."""
+        """Close it without waiting for anything; safe from any thread."""
         self._source.close()
 
     async def __aenter__(self) -> Self:

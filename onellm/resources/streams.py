@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from onellm.errors import StreamInterruptedError
-from onellm.providers.protocols import AnswerStream
+from onellm.providers.protocols import AnswerStream as StreamSource
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.completions import Completion
@@ -17,7 +17,7 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
     """A streamed answer of any kind."""
 
-    def __init__(self, source: AnswerStream[ChunkT, AnswerT]) -> None:
+    def __init__(self, source: StreamSource[ChunkT, AnswerT]) -> None:
         self._source = source
         self._buffer: Iterator[ChunkT] = iter(())
         self._final: AnswerT | None = None

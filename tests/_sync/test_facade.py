@@ -563,6 +563,7 @@ reading.wait()
         "from onellm import *; keep = [ask(stream=True)]; keep.append(keep)",
         "client.kept = client; client.stream = ask(stream=True); next(client.stream)",
         READING_THREAD,
+        "threading.Thread(target=lambda: list(ask(stream=True)), daemon=True).start(); sys.stdin.read()",
         "ask(); del client",
         "stream = ask(stream=True); next(stream); client.close()",
         "stream = ask(stream=True); next(stream); del client; gc.collect(); next(stream)",

@@ -7,11 +7,12 @@ import re
 import subprocess
 import sys
 import threading
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
-from typing import Any, get_overloads
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_overloads, get_type_hints
 
 import pytest
 
@@ -41,6 +42,7 @@ def async_classes() -> list[type]:
         for module in modules
         for name, value in vars(module).items()
         if inspect.isclass(value) and re.match("Async[A-Z]", name) and value.__module__ == module.__name__
+        if not hasattr(value, "__await__")  # a blocking call gives what awaiting it would
     ]
 
 
@@ -62,18 +64,41 @@ def public(cls: type) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if callable(value) or isinstance(value, property)}
 
 
+def attributes(cls: type) -> set[str]:
+    """The public attributes that the constructor sets to what is no namespace: a twin has properties for them."""
+    return set(re.findall(r"\bself\.([a-z]\w*): ", inspect.getsource(cls.__init__)))  # type: ignore[misc]
+
+
+def filled(cls: type) -> dict[Any, Any]:
+    """What its bases' type variables are in a class."""
+    found: dict[Any, Any] = {}
+    for base in getattr(cls, "__orig_bases__", ()):
+        if (origin := get_origin(base)) is not Generic:
+            found |= dict(zip(origin.__parameters__, get_args(base), strict=True))
+    return found
+
+
 def plain(text: str) -> str:
     """What an async text is in blocking words; written anew here, so that both must be right."""
     text = text.replace("onellm.resources.", "onellm._sync.").replace("onellm.client.", "onellm._sync.client.")
     return re.sub(r"\bAsync(?=[A-Z])", "", text)
 
 
-def shape(function: Any) -> list[tuple[str, str, str, str]]:
+def shape(function: Any, variables: dict[Any, Any] | None = None) -> list[tuple[str, str, str, str]]:
+    def text(annotation: Any) -> str:
+        known = variables or {}
+        if (awaited := getattr(get_origin(annotation), "__await__", None)) is not None:
+            known = dict(zip(get_origin(annotation).__parameters__, get_args(annotation), strict=True))
+            annotation = get_args(get_type_hints(awaited)["return"])[2]
+        if isinstance(annotation, TypeVar):
+            annotation = known.get(annotation, annotation)
+        elif free := getattr(annotation, "__parameters__", ()):
+            annotation = annotation[tuple(known.get(one, one) for one in free)]
+        return plain(str(annotation))
+
     signature = inspect.signature(function)
-    found = [
-        (one.name, str(one.kind), str(one.default), plain(str(one.annotation))) for one in signature.parameters.values()
-    ]
-    return [*found, ("return", "", "", plain(str(signature.return_annotation)))]
+    found = [(one.name, str(one.kind), str(one.default), text(one.annotation)) for one in signature.parameters.values()]
+    return [*found, ("return", "", "", text(signature.return_annotation))]
 
 
 CLASSES = async_classes()
@@ -81,13 +106,15 @@ METHODS = [(cls, name) for cls in CLASSES for name in public(cls)]
 
 
 def test_there_are_classes_and_methods_to_compare() -> None:
-    assert {cls.__name__ for cls in CLASSES} >= {"AsyncOneLLM", "AsyncChatCompletions", "AsyncChatCompletionStream"}
-    assert len(METHODS) >= 20
+    assert {cls.__name__ for cls in CLASSES} >= {
+        "AsyncOneLLM", "AsyncAnswerStream", "AsyncChatCompletions", "AsyncChatCompletionStream", "AsyncSpeechResponse"
+    }  # fmt: skip
+    assert len(METHODS) >= 60
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_class_has_its_twin_with_the_same_methods(cls: type) -> None:
-    assert public(twin_of(cls)).keys() == public(cls).keys()
+    assert public(twin_of(cls)).keys() == public(cls).keys() | attributes(cls)
 
 
 @pytest.mark.parametrize(("cls", "name"), METHODS, ids=[f"{cls.__name__}.{name}" for cls, name in METHODS])
@@ -99,7 +126,7 @@ def test_signatures_and_docstrings_agree(cls: type, name: str) -> None:
         ours, theirs = ours.fget, theirs.fget
     assert not inspect.iscoroutinefunction(ours)
     assert not inspect.isasyncgenfunction(ours)
-    assert shape(ours) == shape(theirs)
+    assert shape(ours) == shape(theirs, filled(cls))
     assert list(map(shape, get_overloads(ours))) == list(map(shape, get_overloads(theirs)))
     assert words(ours.__doc__) == words(theirs.__doc__)
 
@@ -163,8 +190,8 @@ SAMPLE = {
         """Streams."""
 
         import threading
-        from collections.abc import AsyncIterator, Iterator, Sequence
-        from typing import Generic, Self, TypeVar
+        from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+        from typing import Any, Generic, Self, TypeVar
 
         T = TypeVar("T")
 
@@ -276,6 +303,33 @@ SAMPLE = {
                     page = await page.next_page()
 
 
+            async def pages(self) -> AsyncIterator["AsyncPage[T]"]:
+                """This one and all that follow."""
+                yield self
+                if self._further is not None:
+                    async for page in self._further.pages():
+                        yield page
+
+
+        class AsyncPages(Generic[T]):
+            """Awaited for the first page."""
+
+            def __init__(self, first: AsyncPage[T]) -> None:
+                self._first = first
+
+            def __await__(self) -> "Generator[Any, Any, AsyncPage[T]]":
+                return self._give().__await__()
+
+            async def _give(self) -> AsyncPage[T]:
+                if not self._first.data:
+                    raise ValueError("nothing")
+                return self._first
+
+            async def __aiter__(self) -> AsyncIterator[T]:
+                async for item in await self:
+                    yield item
+
+
         class AsyncTicks:
             def __aiter__(self) -> Self:
                 return self
@@ -294,10 +348,11 @@ SAMPLE = {
         """Things."""
 
         from collections.abc import AsyncIterable, AsyncIterator, Iterable
+        from fractions import Fraction
         from functools import cached_property
         from typing import TYPE_CHECKING, Annotated, Literal, overload
 
-        from sample.resources.streams import AsyncNumberStream, AsyncPage, AsyncTicks, _Stream
+        from sample.resources.streams import AsyncNumberStream, AsyncPage, AsyncPages, AsyncTicks, _Stream
 
         if TYPE_CHECKING:
             from decimal import Decimal
@@ -310,6 +365,10 @@ SAMPLE = {
 
         class AsyncLetterStream(_Stream[str]):
             """Letters."""
+
+
+        class AsyncShareStream(_Stream[Fraction]):
+            """Of a type that the base's module does not know."""
 
 
         class AsyncParts:
@@ -336,6 +395,9 @@ SAMPLE = {
             async def letters(self) -> AsyncLetterStream:
                 return AsyncLetterStream([["a"], ["b"]])
 
+            async def letters_or_shares(self, *, shares: bool) -> AsyncLetterStream | AsyncShareStream:
+                return AsyncShareStream([[Fraction(1, 2)]]) if shares else AsyncLetterStream([["a"]])
+
             def add(
                 self, one: FirstOfSeveralLongNames, two: SecondOfSeveralLongNames, three: "Annotated[int, LIMIT]"
             ) -> FirstOfSeveralLongNames:
@@ -353,6 +415,10 @@ SAMPLE = {
 
             async def list(self) -> "AsyncPage[int]":
                 return AsyncPage([1, 2], AsyncPage([3]))
+
+            def paged(self, *items: int) -> AsyncPages[int]:
+                """Some of them."""
+                return AsyncPages(AsyncPage([*items], AsyncPage([0])))
 
             def ticks(self) -> AsyncTicks:
                 return AsyncTicks()
@@ -445,6 +511,21 @@ def test_an_inherited_stream_has_the_types_of_its_own_class(sample: ModuleType) 
     assert inspect.signature(letters.__next__).return_annotation is str
 
 
+def test_an_answer_of_one_of_two_async_kinds(sample: ModuleType) -> None:
+    things = sample.Client().things
+    halves = things.letters_or_shares(shares=True)
+    assert (type(halves).__name__, list(halves)) == ("ShareStream", [Fraction(1, 2)])
+    assert inspect.signature(halves.__next__).return_annotation is Fraction
+    letters = things.letters_or_shares(shares=False)
+    assert (type(letters).__name__, list(letters)) == ("LetterStream", ["a"])
+
+
+def test_inherited_attributes_are_properties(sample: ModuleType) -> None:
+    letters = sample.Client().things.letters()
+    assert next(letters) == "a"
+    assert letters.reads == ["onellm"]
+
+
 def test_entering_and_leaving(sample: ModuleType) -> None:
     with sample.Client().things.create(2, stream=True) as stream:
         assert stream.reads == ["entered"]
@@ -472,6 +553,23 @@ def test_pages(sample: ModuleType) -> None:
     assert page.next_page().data == [3]
     assert page.next_page().next_page() is None
     assert list(sample.Client().things.last) == [9]
+
+
+def test_what_is_awaited_is_what_a_blocking_call_gives(sample: ModuleType) -> None:
+    """A class that is awaited, or iterated over unawaited, has no twin: its first page is had at once."""
+    things = sample.Client().things
+    page = things.paged(1, 2)
+    assert (type(page).__name__, page.data, list(page)) == ("Page", [1, 2], [1, 2, 0])
+    assert str(inspect.signature(things.paged)).endswith("Page[int]")
+    with pytest.raises(ValueError, match="nothing"):
+        things.paged()
+    assert not hasattr(importlib.import_module("sample._sync.streams"), "Pages")
+
+
+def test_items_of_an_iterator_become_twins(sample: ModuleType) -> None:
+    pages = list(sample.Client().things.list().pages())
+    assert {type(page).__name__ for page in pages} == {"Page"}
+    assert [page.data for page in pages] == [[1, 2], [3]]
 
 
 def test_iterators(sample: ModuleType) -> None:
@@ -509,6 +607,11 @@ def test_the_text_is_as_the_formatter_wants_it(package: Path) -> None:
         ]
         done = subprocess.run([*command, str(package / "_sync")], capture_output=True, text=True, check=False)  # noqa: S603
         assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+def test_what_an_async_generator_passes_on_is_yielded_from(package: Path) -> None:
+    text = generate.files(package)["streams.py"]
+    assert "    def again(self) -> Iterator[int]:\n        yield from self.repeated()\n" in text
 
 
 def test_check_names_what_is_stale(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -582,6 +685,28 @@ REFUSED = {
         "from a import run\n\n\nclass AsyncX:\n    async def f(self) -> int: ...",
         "the name run is taken",
     ),
+    "an awaited class that does not say what it gives": (
+        CLASS + "def __await__(self): ...",
+        r"__await__ needs the type Generator\[Any, Any, …\]",
+    ),
+    "an awaited class inside another type": (
+        "class AsyncY:\n    def __await__(self) -> Generator[Any, Any, int]: ...\n\n\n"
+        + CLASS.partition("\n\n\n")[2]
+        + "def f(self) -> list[AsyncY]: ...",
+        "AsyncY has no blocking form",
+    ),
+    "an iterator over several kinds": (
+        CLASS + "def f(self) -> AsyncIterator['AsyncX | int']: ...",
+        "items of more than one kind",
+    ),
+    "words that only an async caller follows": (
+        CLASS + 'async def f(self) -> int:\n        """Then await."""',
+        r"x\.py:6: a docstring tells blocking callers to await",
+    ),
+    "such words at the top of a module": (
+        '"""Awaited by `await`."""\n\n' + CLASS + "...",
+        r"x\.py:1: a docstring tells blocking callers to await",
+    ),
     "an __aenter__ that gives another": (
         CLASS + "async def __aenter__(self) -> int:\n        return await enter(self)",
         "__aenter__ must return self",
@@ -593,6 +718,14 @@ REFUSED = {
 def test_what_has_no_blocking_form_is_refused(tmp_path: Path, text: str, message: str) -> None:
     package = write(tmp_path, {"client.py": "", "resources/x.py": text})
     with pytest.raises(GenerationError, match=message):
+        generate.files(package)
+
+
+def test_what_is_wrong_with_a_base_is_shown_there(tmp_path: Path) -> None:
+    base = "class _Base:\n    def __init__(self, x: int) -> None:\n        self.x = x"
+    text = "from sample.resources.y import _Base\n\n\nclass AsyncX(_Base): ..."
+    package = write(tmp_path, {"client.py": "", "resources/x.py": text, "resources/y.py": base})
+    with pytest.raises(GenerationError, match=r"y\.py:3: a public attribute needs a type"):
         generate.files(package)
 
 

@@ -7,7 +7,8 @@ has its public methods, with their signatures, overloads and docstrings minus wh
 - `__anext__`, and an async generator that iterates over `self`, are translated: the same code on the same state, in
   the caller's thread, so that what one network read has brought is handed out without going to the loop again;
 - any other async generator is asked for one item at a time;
-- an answer, or an attribute, that is an `AsyncY` becomes a `Y`;
+- an answer, or an attribute, that is an `AsyncY` becomes a `Y`, and so do the items of an async iterator;
+- an `AsyncZ` with `__await__` has no twin: a method that gives one is blocking, and gives what awaiting gives;
 - what a class inherits from another one of these sources is copied: of bases, a twin has `Generic` alone;
 - what callers make, the classes of `client.py`, takes the same arguments, except those in `twin.OMITTED`.
 

@@ -1,13 +1,22 @@
 """Reads the async classes and writes the files of `_sync`, or compares them with `--check`."""
 
 import argparse
+import ast
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from onellm._sync.generate.layout import imports
-from onellm._sync.generate.source import GenerationError, Import, Source, is_docstring, merge_import
+from onellm._sync.generate.source import (
+    GenerationError,
+    Import,
+    Source,
+    is_docstring,
+    merge_import,
+    type_variables,
+    unquoted,
+)
 from onellm._sync.generate.twin import Index, Twin
 
 PACKAGE = Path(__file__).parents[2]
@@ -73,6 +82,10 @@ def _index(package: Path) -> Index:
     taken = set(_WRITTEN_BY_HAND)
     for source in sources:
         public = [name for name in source.classes if re.match("Async[A-Z]", name)]
+        for name in public:
+            if (given := _awaited(source, source.classes[name])) is not None:
+                index.awaited[name] = type_variables(source.classes[name]), given
+        public = [name for name in public if name not in index.awaited]
         if public and source.path.stem in taken:
             raise source.error(source.tree, f"_sync has another file {source.path.name}")
         taken.update([source.path.stem] if public else ())
@@ -82,6 +95,18 @@ def _index(package: Path) -> Index:
             index.homes[name] = source
             index.twins[name] = Import(f"{package.name}._sync.{source.path.stem}", name.removeprefix("Async"))
     return index
+
+
+def _awaited(source: Source, node: ast.ClassDef) -> ast.expr | None:
+    """What awaiting an object of a class gives, by the `Generator` of its `__await__`."""
+    for method in node.body:
+        if isinstance(method, ast.FunctionDef) and method.name == "__await__":
+            match unquoted(method.returns or ast.Constant(None)):
+                case ast.Subscript(slice=ast.Tuple(elts=[_, _, given])):
+                    return given
+                case _:
+                    raise source.error(method, "__await__ needs the type Generator[Any, Any, …]")
+    return None
 
 
 def _text(index: Index, source: Source) -> str:
@@ -97,7 +122,7 @@ def _text(index: Index, source: Source) -> str:
     first = source.tree.body[0]
     parts = [
         top,
-        f"{source.segment(first.value)}\n" if is_docstring(first) else "",
+        f"{index.docstring(source, first)}\n" if is_docstring(first) else "",
         imports(names) + "\n",
         f"\n{classes}\n",
     ]

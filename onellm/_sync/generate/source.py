@@ -78,6 +78,10 @@ class Source:
             names.update(target.id for target in targets if isinstance(target, ast.Name))
         return names
 
+    def origin(self, name: str) -> Import:
+        """Where a name comes from that this module defines or imports."""
+        return Import(self.module, name) if name in self.own else self.imports[name]
+
     @cached_property
     def comments(self) -> dict[int, str]:
         """The comments by line, without those that answer a linter's rule about async code."""

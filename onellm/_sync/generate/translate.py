@@ -1,9 +1,13 @@
 """Async code as blocking code that does the same to the same state."""
 
 import ast
+import re
 from collections.abc import Callable
 
 from onellm._sync.generate.source import Function, Source, is_docstring, is_public
+
+# A loop that does nothing but yield: an async generator has no `yield from`.
+_PASSES_ON = re.compile(r"^( *)for (\w+) in (.+):\n\1    yield \2$(?!\n+\1(?:    |else\b))", re.MULTILINE)
 
 
 class _UntranslatableError(Exception):
@@ -27,7 +31,7 @@ def translated(source: Source, function: Function, rename: Callable[[str], str])
     first, last = body[0].lineno - 1, body[-1].end_lineno or 0
     while source.lines[first - 1].strip().startswith(b"#"):
         first -= 1
-    return translation.text(first, last)
+    return _PASSES_ON.sub(r"\1yield from \3", translation.text(first, last))
 
 
 class _Translation(ast.NodeVisitor):

@@ -40,7 +40,7 @@ RENAMED = {
     "__anext__": "__next__",
 }
 PLAIN = {"AsyncIterator": "Iterator", "AsyncIterable": "Iterable", "StopAsyncIteration": "StopIteration"}
-HELPERS = {"run": "onellm._sync.portal", "each": "onellm._sync.iteration"}
+HELPERS = {"run": "onellm._sync.portal", "each": "onellm._sync.iteration", "awaited": "onellm._sync.iteration"}
 
 _BODY = TAB * 2
 _DECORATORS = {"overload", "property", "cached_property"}
@@ -53,21 +53,26 @@ class Index:
     clients:  the source whose classes callers make; those of the others, a client makes
     homes:    where each public async class stands
     twins:    what stands for it
+    awaited:  of those that are awaited themselves, and so have no twin, the type variables and what awaiting gives
     """
 
     sources: list[Source]
     clients: Source
     homes: dict[str, Source] = field(default_factory=dict[str, Source])
     twins: dict[str, Import] = field(default_factory=dict[str, Import])
+    awaited: dict[str, tuple[list[str], ast.expr]] = field(default_factory=dict[str, tuple[list[str], ast.expr]])
 
     def plain(self, name: str) -> str:
         """A name as it is in blocking code."""
         twin = self.twins.get(name)
         return (twin.name if twin else None) or RENAMED.get(name) or PLAIN.get(name) or name
 
-    def words(self, text: str) -> str:
+    def docstring(self, source: Source, node: ast.Expr) -> str:
         """A docstring, less what only async callers write."""
+        text = source.segment(node.value)
         text = re.sub(r"\basync (?=(?:with|for)\b)|\bawait (?=[\w`])", "", text)
+        if re.search(r"\bawait\b", text):
+            raise source.error(node, "a docstring tells blocking callers to await")
         return re.sub(r"\b(?:aclose|Async\w+)\b", lambda found: self.plain(found[0]), text)
 
     def find_class(self, source: Source, name: str) -> tuple[Source, ast.ClassDef] | None:
@@ -144,37 +149,22 @@ class Twin:
                 found[name] = kind
         return found
 
-    def _gives_itself(self) -> bool:
-        """Whether a method gives another object of this class."""
-        given = [
-            name
-            for method, member in self._members.items()
-            if is_public(method) and method not in {"__aenter__", "__aiter__"}
-            for name in names_in(member.last.returns)
-        ]
-        return self._async in given or "Self" in given
-
     # --- what the twin has ---
 
     def _constructor(self) -> Iterator[str]:
         variables = ", ".join(type_variables(self._node))
         held = f"held: {self._async}[{variables}]" if variables else f"held: {self._async}"
-        filled = [f"self.{name} = {self._index.plain(kind)}({{}}.{name})" for name, kind in self._namespaces().items()]
-        from_held = ["self._async = held", *(line.format("held") for line in filled)]
+        filled = [f"self.{name} = {self._index.plain(kind)}(held.{name})" for name, kind in self._namespaces().items()]
+        from_held = ["self._async = held", *filled]
         member = self._members.get("__init__")
         if self._source is not self._index.clients or member is None:
             yield self._used(f"{TAB}def __init__(self, {held}) -> None:\n{_indented(from_held)}")
             return
         start = self._header("__init__", member, member.last) + self._docstring(member.source, member.last, _BODY)
         arguments = [one.passed_on for one in parameters(member.last) if one.kind != "mark" and one.name not in OMITTED]
-        if not self._gives_itself():
-            made = call("self._async = ", [self._async], arguments)
-            rest = [_BODY + line.format("self._async") for line in filled]
-            yield self._used("\n".join([start, *made, *rest]), member.source)
-            return
         yield self._used("\n".join([start, *call("", ["self._hold", self._async], arguments)]), member.source)
         yield self._used(f"{TAB}def _hold(self, {held}) -> None:\n{_indented(from_held)}")
-        around = ["twin = cls.__new__(cls)", "twin._hold(held)", "return twin"]
+        around = ["twin = cls.__new__(cls)", "twin._hold(held)  # noqa: SLF001 - its own", "return twin"]
         self._import("Self", Import("typing", "Self"))
         yield self._used(f"{TAB}@classmethod\n{TAB}def _around(cls, {held}) -> Self:\n{_indented(around)}")
 
@@ -186,14 +176,18 @@ class Twin:
             for node in self._node.body
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and is_public(node.target.id)
         ]
+        start = self._members.get("__init__")
         for name, node in [*declared, *self._assigned()]:
             if name in namespaces:
                 continue
+            source, bound = (
+                (start.source, start.bound) if start and node in ast.walk(start.last) else (self._source, {})
+            )
             if not isinstance(node, ast.AnnAssign):
-                raise self._source.error(node, f"a public attribute needs a type: self.{name}: … = …")
-            kind = self._type(node.annotation, self._source, {})
-            answer = _indented(self._given_on(node.annotation, f"self._async.{name}", self._source))
-            yield self._used(f"{TAB}@property\n{TAB}def {name}(self) -> {kind}:\n{answer}")
+                raise source.error(node, f"a public attribute needs a type: self.{name}: … = …")
+            kind = self._type(node.annotation, source, bound)
+            answer = _indented(self._given_on(node.annotation, f"self._async.{name}", source))
+            yield self._used(f"{TAB}@property\n{TAB}def {name}(self) -> {kind}:\n{answer}", source)
 
     def _method(self, name: str, member: Member) -> Iterator[str]:
         new = RENAMED.get(name, name)
@@ -234,48 +228,65 @@ class Twin:
                 lines = self._given_on(definition.returns, function, member.source)
             case _:
                 functions = ["run", function] if member.is_coroutine else [function]
+                if self._awaited(definition) is not None:
+                    functions = ["run", "awaited", function]
                 return "\n".join(self._passed_on(definition, functions, member.source))
         return _indented(lines)
 
     def _passed_on(self, definition: Function, functions: list[str], source: Source) -> Iterator[str]:
         """A call, its answer in a twin where there is one for it."""
-        kinds, others = self._kinds(definition.returns, source)
+        answer = self._awaited(definition) or (definition.returns and unquoted(definition.returns))
+        iterated = answer.slice if isinstance(answer, ast.Subscript) and head(answer) == "AsyncIterator" else None
+        kinds, others = self._kinds(answer if iterated is None else iterated, source)
         arguments = [parameter.passed_on for parameter in parameters(definition) if parameter.kind != "mark"]
-        if definition.returns is not None and head(unquoted(definition.returns)) == "AsyncIterator":
+        if iterated is not None:
             functions = ["each", *functions]
         if ast.unparse(definition.returns or ast.Constant(None)) == "None":
             yield from call("", functions, arguments)
         elif not kinds:
             yield from call("return ", functions, arguments)
-        elif not others:
+        elif len(kinds) == 1 and not others and iterated is None:
             yield from call("return ", [self._wrapper(kinds[0]), *functions], arguments)
         else:
             if "reply=reply" in arguments or "reply" in arguments:
                 raise source.error(definition, "an argument must not be named reply, as the twin needs the name")
+            if iterated is not None and (len(kinds) > 1 or others):
+                raise source.error(definition, "items of more than one kind have no blocking form")
             yield from call("reply = ", functions, arguments)
-            yield _indented(self._sorted(kinds))
+            last = [f"return map({self._wrapper(kinds[0])}, reply)"]
+            yield _indented(self._sorted(kinds, others=others) if iterated is None else last)
+
+    def _awaited(self, definition: Function) -> ast.expr | None:
+        """What awaiting gives, where a plain method gives something that is there to be awaited."""
+        answer = unquoted(definition.returns) if definition.returns else None
+        if answer is None or isinstance(definition, ast.AsyncFunctionDef) or head(answer) not in self._index.awaited:
+            return None
+        variables, given = self._index.awaited[head(answer)]
+        filling = answer.slice if isinstance(answer, ast.Subscript) else None
+        values = filling.elts if isinstance(filling, ast.Tuple) else [filling] if filling else []
+        return Types(dict(zip(variables, values, strict=True))).of(unquoted(given))
 
     def _given_on(self, annotation: ast.expr | None, value: str, source: Source) -> list[str]:
         """A value, in a twin where there is one for it."""
         kinds, others = self._kinds(annotation, source)
         if not kinds:
             return [f"return {value}"]
-        if not others:
+        if len(kinds) == 1 and not others:
             return [f"return {self._wrapper(kinds[0])}({value})"]
-        return [f"reply = {value}", *self._sorted(kinds)]
+        return [f"reply = {value}", *self._sorted(kinds, others=others)]
 
-    def _sorted(self, kinds: list[str]) -> Iterator[str]:
-        for kind in kinds:
+    def _sorted(self, kinds: list[str], *, others: bool) -> Iterator[str]:
+        for kind in kinds if others else kinds[:-1]:
             yield f"if isinstance(reply, {kind}):"
             yield f"{TAB}return {self._wrapper(kind)}(reply)"
-        yield "return reply"
+        yield "return reply" if others else f"return {self._wrapper(kinds[-1])}(reply)"
 
     def _wrapper(self, kind: str) -> str:
         twin = self._index.plain(kind)
         return f"{twin}._around" if self._index.homes[kind] is self._index.clients else twin
 
     def _kinds(self, annotation: ast.expr | None, source: Source) -> tuple[list[str], bool]:
-        """The async classes that an answer may be of, and whether it may be of others than the first."""
+        """The async classes that an answer may be of, and whether it may be of others than these."""
         kinds: list[str] = []
         others = False
         for part in union(annotation) if annotation is not None else ():
@@ -286,7 +297,7 @@ class Twin:
             others = True
             if hidden := [one for one in names_in(part) if one == "Self" or one in self._index.homes]:
                 raise source.error(part, f"{hidden[0]} inside of another type has no blocking form")
-        return kinds, others or len(kinds) > 1
+        return kinds, others
 
     # --- text ---
 
@@ -314,7 +325,7 @@ class Twin:
         )
         if definition.lineno == definition.returns.end_lineno:
             comments = "", comments[1]
-        answer = self._type(definition.returns, source, member.bound)
+        answer = self._type(self._awaited(definition) or definition.returns, source, member.bound)
         return header(name, texts, answer, comments=comments, apart=apart)
 
     def _type(self, node: ast.expr, source: Source, bound: dict[str, ast.expr], *, taken: bool = False) -> str:
@@ -338,7 +349,7 @@ class Twin:
         first = node.body[0]
         if not is_docstring(first):
             return ""
-        text = self._index.words(source.segment(first.value))
+        text = self._index.docstring(source, first)
         for name in OMITTED:
             text = re.sub(rf"\n( +){name}: .*(?:\n\1 +.*)*", "", text)
         return f"\n{indent}{text}"
@@ -377,9 +388,9 @@ class Twin:
         for asynchronous, plain in PLAIN.items():
             if name == plain and name not in source.imports and asynchronous in source.imports:
                 return Import(source.imports[asynchronous].module, name)
-        if name in source.own:
-            return Import(source.module, name)
-        return source.imports.get(name)
+        # What fills a type variable of a base stands where the class does.
+        places = [place for place in (source, self._source) if name in place.own or name in place.imports]
+        return places[0].origin(name) if places else None
 
     def _import(self, name: str, origin: Import) -> None:
         merge_import(self.imports, name, origin, self._source)
