@@ -1,6 +1,7 @@
 """The client: settings, providers and connections, wired together."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,19 +10,20 @@ from onellm.errors import ConfigurationError
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.providers.registry import DEFAULT, Registry
-from onellm.resources.audio import AsyncAudio
 from onellm.resources.chat import AsyncChat
-from onellm.resources.completions import AsyncCompletions
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
-from onellm.resources.images import AsyncImages
 from onellm.resources.models import AsyncModels
-from onellm.resources.moderations import AsyncModerations
-from onellm.resources.rerank import AsyncRerank
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
+
+    from onellm.resources.audio import AsyncAudio
+    from onellm.resources.completions import AsyncCompletions
+    from onellm.resources.images import AsyncImages
+    from onellm.resources.moderations import AsyncModerations
+    from onellm.resources.rerank import AsyncRerank
 
 
 class AsyncOneLLM:
@@ -94,14 +96,44 @@ class AsyncOneLLM:
             retry=retry,
             http_session=http_session,
         )
-        self.audio = AsyncAudio(self._core)
         self.chat = AsyncChat(self._core)
-        self.completions = AsyncCompletions(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
-        self.images = AsyncImages(self._core)
         self.models = AsyncModels(self._core)
-        self.moderations = AsyncModerations(self._core)
-        self.rerank = AsyncRerank(self._core)
+
+    @cached_property
+    def audio(self) -> "AsyncAudio":
+        """Text as speech, and speech as text."""
+        from onellm.resources.audio import AsyncAudio  # noqa: PLC0415 - for callers who use it
+
+        return AsyncAudio(self._core)
+
+    @cached_property
+    def completions(self) -> "AsyncCompletions":
+        """Texts continued, or filled in before a `suffix`."""
+        from onellm.resources.completions import AsyncCompletions  # noqa: PLC0415 - for callers who use it
+
+        return AsyncCompletions(self._core)
+
+    @cached_property
+    def images(self) -> "AsyncImages":
+        """Images from words and other images."""
+        from onellm.resources.images import AsyncImages  # noqa: PLC0415 - for callers who use it
+
+        return AsyncImages(self._core)
+
+    @cached_property
+    def moderations(self) -> "AsyncModerations":
+        """Whether texts and images hold what a provider calls harmful."""
+        from onellm.resources.moderations import AsyncModerations  # noqa: PLC0415 - for callers who use it
+
+        return AsyncModerations(self._core)
+
+    @cached_property
+    def rerank(self) -> "AsyncRerank":
+        """Documents in the order of their relevance."""
+        from onellm.resources.rerank import AsyncRerank  # noqa: PLC0415 - for callers who use it
+
+        return AsyncRerank(self._core)
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

@@ -4,32 +4,38 @@ A provider that is only a row of data becomes one through `HttpProvider`; one th
 third party brings, satisfies these directly. It takes part in an operation by having its method.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+# The types of all operations stand in annotations alone: what imports a client pays for those it uses.
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
-from onellm.types.audio import (
-    AnyTranscription,
-    AnyTranslation,
-    SpeechAudioDoneEvent,
-    SpeechRequest,
-    SpeechStreamEvent,
-    TranscriptionRequest,
-    TranscriptionStreamEvent,
-)
 from onellm.types.base import Answer
-from onellm.types.chat import ChatCompletion, ChatCompletionChunk
-from onellm.types.chat_params import ChatRequest
-from onellm.types.completions import Completion, CompletionRequest
-from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
-from onellm.types.files import Form
-from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
-from onellm.types.models import ModelInfo
-from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
-from onellm.types.options import Timeouts, TokenSource
-from onellm.types.rerank import RerankRequest, RerankResponse
-from onellm.types.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from onellm.types.audio import (
+        AnyTranscription,
+        AnyTranslation,
+        SpeechAudioDoneEvent,
+        SpeechRequest,
+        SpeechStreamEvent,
+        TranscriptionRequest,
+        TranscriptionStreamEvent,
+    )
+    from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+    from onellm.types.chat_params import ChatRequest
+    from onellm.types.completions import Completion, CompletionRequest
+    from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+    from onellm.types.files import Form
+    from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
+    from onellm.types.models import ModelInfo
+    from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
+    from onellm.types.options import Timeouts, TokenSource
+    from onellm.types.rerank import RerankRequest, RerankResponse
+    from onellm.types.secret import Secret
 
 ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
@@ -142,11 +148,11 @@ class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
         ...
 
 
-ChunkStream: TypeAlias = AnswerStream[ChatCompletionChunk, ChatCompletion]
-CompletionStream: TypeAlias = AnswerStream[Completion, Completion]
-TranscriptionStream: TypeAlias = AnswerStream[TranscriptionStreamEvent, AnyTranscription]
-ImageStream: TypeAlias = AnswerStream[ImageStreamEvent, ImagesResponse]
-SpeechStream: TypeAlias = AnswerStream[SpeechStreamEvent, SpeechAudioDoneEvent]
+ChunkStream: TypeAlias = "AnswerStream[ChatCompletionChunk, ChatCompletion]"
+CompletionStream: TypeAlias = "AnswerStream[Completion, Completion]"
+TranscriptionStream: TypeAlias = "AnswerStream[TranscriptionStreamEvent, AnyTranscription]"
+ImageStream: TypeAlias = "AnswerStream[ImageStreamEvent, ImagesResponse]"
+SpeechStream: TypeAlias = "AnswerStream[SpeechStreamEvent, SpeechAudioDoneEvent]"
 
 
 class Binary(Protocol):

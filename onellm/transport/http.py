@@ -81,7 +81,10 @@ class HttpTransport:
             watch.arm("first_byte", timeouts.first_byte)
             response = await _send(pool, method, url, headers, body, timeouts, proxy, watch)
             try:
-                body = await _read_body(response, watch, timeouts, self._options.max_body_bytes)
+                if _comes_at_once(response, self._options.max_body_bytes):
+                    body = await response.read()
+                else:
+                    body = await _read_body(response, watch, timeouts, self._options.max_body_bytes)
                 return HttpResponse(response.status, response.headers, body)
             except BaseException:
                 response.close()
@@ -196,7 +199,7 @@ class HttpStream:
         if self._begun:
             watch.arm("idle", self._timeouts.idle)
         else:  # the head has come; the first byte of the body is still under its own limit
-            watch.resume(watch.deadline)
+            watch.resume()
             self._begun = True
         try:
             data = await response.content.readany()
@@ -204,8 +207,9 @@ class HttpStream:
             self.close()
             _translate(exc, self._pool, watch, self._timeouts, self._url)
         finally:
-            watch.disarm()
+            watch.rest()
         if not data:
+            watch.leave()
             self._response = self._transport = None
         return data
 
@@ -239,7 +243,8 @@ class HttpStream:
                 if not self._watch.claims_cancellation():
                     raise
             finally:
-                self._watch.disarm()
+                self._watch.rest()
+        self._watch.leave()
         self._response = self._transport = None
 
     def close(self) -> None:
@@ -248,6 +253,7 @@ class HttpStream:
         if response is None:
             return
         self._transport = None
+        self._watch.leave()
         pool = self._pool
         if pool.abandoned or pool.loop.is_closed():
             _disown(response)
@@ -453,14 +459,19 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
         raise
 
 
+def _comes_at_once(response: aiohttp.ClientResponse, limit: int) -> bool:
+    """Whether the whole body is at most a few reads, and says how long it is."""
+    length = response.content_length
+    return (
+        length is not None and length <= _SMALL_BODY and length <= limit and "Content-Encoding" not in response.headers
+    )
+
+
 async def _read_body(response: aiohttp.ClientResponse, watch: Watch, timeouts: Timeouts, limit: int) -> bytes:
     """The body, up to its limit; of a refusal the beginning is enough."""
     refused = response.status >= 400  # noqa: PLR2004 - the HTTP boundary
     if refused:
         limit = _LARGEST_ERROR_BODY
-    length = response.content_length
-    if length is not None and length <= min(_SMALL_BODY, limit) and "Content-Encoding" not in response.headers:
-        return await response.read()
     pieces: list[bytes] = []
     size = 0
     while data := await response.content.readany():
@@ -471,7 +482,6 @@ async def _read_body(response: aiohttp.ClientResponse, watch: Watch, timeouts: T
                 raise ResponseDecodeError(f"the answer is larger than max_body_bytes={limit}")
             response.close()
             return b"".join(pieces)[:limit]
-        watch.disarm()
         watch.arm("idle", timeouts.idle)
     return b"".join(pieces)
 

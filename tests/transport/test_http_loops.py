@@ -349,7 +349,7 @@ async def test_a_thousand_calls_at_once(loopback: Loopback) -> None:
         everyone.clear()
         transport = client._core.transport
         assert isinstance(transport, HttpTransport)
-        assert transport._pool().watchdog._watches == set()
+        assert transport._pool().watchdog.watches == set()
     await soon(loopback.wait_until_alone())
     for _ in range(10):
         await asyncio.sleep(0)

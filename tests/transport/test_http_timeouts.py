@@ -172,7 +172,7 @@ async def test_cancellation_as_a_limit_expires_is_cancellation(
     call = asyncio.create_task(client.chat.completions.create(**ASK, stream=stream, timeout=Timeouts(first_byte=60)))
     await soon(loopback.wait_for_requests(1))
     watchdog = watchdog_of(client)
-    (watch,) = watchdog._watches
+    (watch,) = watchdog.watches
     watch.deadline = 0.0
     if order == "caller first":
         call.cancel()
@@ -183,7 +183,7 @@ async def test_cancellation_as_a_limit_expires_is_cancellation(
         await call
     await soon(loopback.requests[0].gone.wait())
     assert len(loopback.requests) == 1
-    assert watchdog._watches == set()
+    assert watchdog.watches == set()
 
 
 async def test_asyncio_timeout_around_a_call(client: AsyncOneLLM, loopback: Loopback) -> None:

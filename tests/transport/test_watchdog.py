@@ -226,3 +226,41 @@ async def test_stop_lets_the_timer_go(clock: Clock, watchdog: Watchdog) -> None:
     again = await begin(Watch(watchdog, None), "idle", 30.0)
     await clock.advance(30.0)
     assert again.result() == "idle"
+
+
+async def test_a_watch_at_rest_does_not_expire(clock: Clock, watchdog: Watchdog) -> None:
+    """Whoever reads a stream may take their time between two reads; the next read is under its limit again."""
+    watch = Watch(watchdog, None)
+    watch.arm("idle", 1.0)
+    watch.rest()
+    await clock.advance(2.0)
+    assert watch.expired is None
+    assert clock.pending() == []
+    task = await begin(watch, "idle", 1.0)
+    await clock.advance(1.0)
+    assert task.result() == "idle"
+    assert watchdog.watches == set()
+
+
+async def test_a_watch_that_has_expired_cancels_once(clock: Clock, watchdog: Watchdog) -> None:
+    """A second cancellation, before the task has seen the first, would be taken for the caller's."""
+    task = await begin(Watch(watchdog, None), "idle", 1.0)
+    clock.now += 1.0
+    for _ in range(2):
+        for timer in clock.pending():
+            timer.callback()
+        watchdog.schedule(clock.now)
+    await clock.advance(0.0)
+    assert task.result() == "idle"
+
+
+async def test_stop_does_not_mind_watches_at_rest(clock: Clock, watchdog: Watchdog) -> None:
+    """They wait for nothing, so the timer may go; a read after that has one again."""
+    watch = Watch(watchdog, None)
+    watch.arm("idle", 9.0)
+    watch.rest()
+    watchdog.stop()
+    assert clock.pending() == []
+    task = await begin(watch, "idle", 1.0)
+    await clock.advance(1.0)
+    assert task.result() == "idle"
