@@ -3,6 +3,7 @@
 """The client: settings, providers and connections, wired together."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,20 +78,40 @@ class OneLLM:
 
     def _hold(self, held: AsyncOneLLM) -> None:
         self._async = held
-        self.audio = Audio(held.audio)
         self.chat = Chat(held.chat)
-        self.completions = Completions(held.completions)
         self.embeddings = Embeddings(held.embeddings)
-        self.images = Images(held.images)
         self.models = Models(held.models)
-        self.moderations = Moderations(held.moderations)
-        self.rerank = Rerank(held.rerank)
 
     @classmethod
     def _around(cls, held: AsyncOneLLM) -> Self:
         twin = cls.__new__(cls)
         twin._hold(held)  # noqa: SLF001 - its own
         return twin
+
+    @cached_property
+    def audio(self) -> "Audio":
+        """Text as speech, and speech as text."""
+        return Audio(self._async.audio)
+
+    @cached_property
+    def completions(self) -> "Completions":
+        """Texts continued, or filled in before a `suffix`."""
+        return Completions(self._async.completions)
+
+    @cached_property
+    def images(self) -> "Images":
+        """Images from words and other images."""
+        return Images(self._async.images)
+
+    @cached_property
+    def moderations(self) -> "Moderations":
+        """Whether texts and images hold what a provider calls harmful."""
+        return Moderations(self._async.moderations)
+
+    @cached_property
+    def rerank(self) -> "Rerank":
+        """Documents in the order of their relevance."""
+        return Rerank(self._async.rerank)
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""
