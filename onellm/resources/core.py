@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from onellm import config as config_module
 from onellm.config import Config
-from onellm.errors import InvalidRequestError, UnknownProviderError, UnsupportedFeatureError
+from onellm.errors import ConfigurationError, InvalidRequestError, UnknownProviderError, UnsupportedFeatureError
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Call, Configurable, Provider, ProviderSettings, Transport, operations
 from onellm.providers.registry import Registry
@@ -121,11 +121,17 @@ class Core:
         """
         bound = self.bind(name)
         if operation not in operations(bound.provider):
-            others = [other for other in self.registry if operation in operations(self.registry.get(other))]
+            others = [other for other in self.registry if self._serves(other, operation)]
             raise UnsupportedFeatureError(
                 f"{name} does not serve {operation}; {', '.join(others) or 'no provider'} does", provider=name
             )
         return bound
+
+    def _serves(self, name: str, operation: str) -> bool:
+        try:
+            return operation in operations(self.registry.get(name))
+        except (ImportError, ConfigurationError):
+            return False  # what cannot be imported here is no help
 
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""
