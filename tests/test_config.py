@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from onellm import AsyncOneLLM, config
+from onellm import AsyncOneLLM, RetryPolicy, config
 from onellm.config import Config, ConfigFile, Resolved, resolve_provider
 from onellm.errors import ConfigurationError, MissingKeyError, OneLLMError
 from onellm.types.options import Timeouts
@@ -220,6 +220,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         load()
     with pytest.raises(ConfigurationError, match="No such file"):
         config.read_file(tmp_path / "none.toml", trusted=True)
+
+
+def test_two_words_on_retries() -> None:
+    with pytest.raises(ConfigurationError, match="give max_retries or retry, not both"):
+        AsyncOneLLM(max_retries=1, retry=RetryPolicy())
 
 
 # --- one provider -------------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 """What the resources of one client share: settings, providers, connections."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +9,7 @@ from msgspec import Struct, structs
 
 from onellm import config as config_module
 from onellm.config import Config
-from onellm.errors import InvalidRequestError, MissingDependencyError, UnknownProviderError, UnsupportedFeatureError
+from onellm.errors import ConfigurationError, InvalidRequestError, UnknownProviderError, UnsupportedFeatureError
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import (
     Call,
@@ -136,18 +135,17 @@ class Core:
         """
         bound = self._bound.get(name) or self.bind(name)
         if operation not in bound.operations:
-            others = list(self._serving(operation))
+            others = [other for other in self.registry if self._serves(other, operation)]
             raise UnsupportedFeatureError(
                 f"{name} does not serve {operation}; {', '.join(others) or 'no provider'} does", provider=name
             )
         return bound
 
-    def _serving(self, operation: str) -> Iterator[str]:
-        """The names of providers that serve an operation, those aside whose package is not installed."""
-        for name in self.registry:
-            with contextlib.suppress(ImportError, MissingDependencyError):
-                if operation in operations(self.registry.get(name)):
-                    yield name
+    def _serves(self, name: str, operation: str) -> bool:
+        try:
+            return operation in operations(self.registry.get(name))
+        except (ImportError, ConfigurationError):
+            return False  # what cannot be imported here is no help
 
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""

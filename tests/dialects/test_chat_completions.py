@@ -404,6 +404,16 @@ def test_the_usage_chunk_is_shown_to_those_who_asked() -> None:
     assert (chunks[-1].choices, chunks[-1].usage) == ([], final.usage)
 
 
+def test_what_is_said_once_of_the_whole_is_kept_from_the_first_that_says_it() -> None:
+    """Also where the first chunk is silent; the service tier and the usage are the last ones."""
+    one = chunk({"content": "x"}, id="", system_fingerprint=None, service_tier="auto")
+    two = chunk({"content": "y"}, system_fingerprint="fp_1", id="a", model="m-1")
+    three = chunk({}, "stop", system_fingerprint="fp_2", id="b", model="m-2", service_tier="flex")
+    final = fold([one, two, three])[1]
+    assert (final.id, final.model, final.system_fingerprint) == ("a", "gpt-5.4-mini-2026-03-17", "fp_1")
+    assert final.service_tier == "flex"
+
+
 @pytest.mark.parametrize(("raw", "normal"), [*FINISH.items(), ("tired", "other"), (None, None), ("", None)])
 def test_finish_reasons(raw: str | None, normal: str | None) -> None:
     """OpenAI's words, with the host's own beside them, in an answer, a chunk and a folded stream."""
@@ -548,7 +558,10 @@ def test_a_hosts_own_error_codes() -> None:
     assert type(dialect.decode_error(429, {}, dump(bad), now=0.0)) is QuotaExceededError
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>busy</html>", b"[]", b"5", b'{"id":"x"}', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>busy</html>", b'{"error":', b'{"error":1,}', b"[]", b"5", b'{"id":"x"}', b"[" * 100_000, b"\xff"],
+)
 def test_what_is_no_chat_completion(body: bytes) -> None:
     with pytest.raises(ResponseDecodeError, match="not a chat completion") as caught:
         read(body)

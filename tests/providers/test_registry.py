@@ -9,7 +9,7 @@ import pytest
 
 import onellm
 from onellm import AsyncOneLLM
-from onellm.errors import ConfigurationError, UnknownProviderError
+from onellm.errors import ConfigurationError, UnknownProviderError, UnsupportedFeatureError
 from onellm.providers import compatible, registry
 from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import Provider
@@ -133,6 +133,16 @@ async def test_a_client_has_providers_of_its_own() -> None:
         with pytest.raises(UnknownProviderError):
             await other.models.capabilities("own/seeing")
         assert (await one.models.capabilities("openai/x"))["chat_support"]
+
+
+async def test_what_is_not_served_names_who_serves_it(installed: Path) -> None:
+    """Also where an installed package is broken: that is not what was asked."""
+    install(installed, "brought = broken_plugin:PROVIDER", "import no_such_module_at_all\n", module="broken_plugin")
+    async with AsyncOneLLM() as client:
+        client.register(Own())
+        with pytest.raises(UnsupportedFeatureError, match=r"^own: own does not serve chat; .*openai.* does") as caught:
+            await client.chat.completions.create(model="own/x", messages=[{"role": "user", "content": "Hi"}])
+    assert "brought" not in caught.value.message
 
 
 async def test_a_provider_registered_again_is_used_at_once() -> None:
