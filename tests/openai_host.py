@@ -17,6 +17,21 @@ def openai_host(request: Recorded) -> Answer:
             return chat_answer(request.json)
         case "POST", "embeddings":
             return _embeddings(request.json)
+        case "POST", "completions":
+            choice = {"index": 0, "text": " there was a cat.", "finish_reason": "stop"}
+            return Answer(chunks=[{"id": "cmpl-1", "object": "text_completion", "choices": [choice]}])
+        case "POST", "moderations":
+            result = {"flagged": False, "categories": {"violence": False}, "category_scores": {"violence": 0.01}}
+            return Answer(chunks=[{"id": "modr-1", "model": "m", "results": [result]}])
+        case "POST", "rerank":
+            results = [{"index": place, "relevance_score": 0.5} for place in range(len(request.json["documents"]))]
+            return Answer(chunks=[{"results": results}])
+        case "POST", "audio/speech":
+            return Answer(chunks=[b"RIFF....WAVE"], content_type="audio/wav")
+        case "POST", "audio/transcriptions" | "audio/translations":
+            return Answer(chunks=[{"text": "Hello there."}])
+        case "POST", "images/generations":
+            return Answer(chunks=[{"created": 1, "data": [{"b64_json": "iVBORw0KGgo="}]}])
         case "GET", "models":
             data = [{"id": name, "object": "model", "created": 1, "owned_by": "us"} for name in ("small", "org/large")]
             return Answer(chunks=[{"object": "list", "data": data}])
