@@ -9,8 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from onellm._sync.audio import SpeechResponse, SpeechStream, TranscriptionStream
+    from onellm._sync.binary import BinaryResponse
     from onellm._sync.client import OneLLM
-    from onellm._sync.streams import ChatCompletionStream
+    from onellm._sync.images import ImageStream
+    from onellm._sync.streams import ChatCompletionStream, CompletionStream
     from onellm.client import AsyncOneLLM
     from onellm.errors import (
         APIConnectionError,
@@ -50,14 +53,27 @@ if TYPE_CHECKING:
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
+    from onellm.short_forms import (
+        AudioTranscription,
+        AudioTranslation,
+        ChatCompletion,
+        Completion,
+        Embedding,
+        Image,
+        Speech,
+        configure,
+    )
     from onellm.types.options import HttpOptions, Timeouts
 
 __version__ = "0.1.0"
 
 # Where each public name lives. A test holds this table against the imports above and against __all__.
 _HOMES = {
+    "_sync.audio": ("SpeechResponse", "SpeechStream", "TranscriptionStream"),
+    "_sync.binary": ("BinaryResponse",),
     "_sync.client": ("OneLLM",),
-    "_sync.streams": ("ChatCompletionStream",),
+    "_sync.images": ("ImageStream",),
+    "_sync.streams": ("ChatCompletionStream", "CompletionStream"),
     "client": ("AsyncOneLLM",),
     "errors": (
         "APIConnectionError",
@@ -97,6 +113,16 @@ _HOMES = {
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
+    "short_forms": (
+        "AudioTranscription",
+        "AudioTranslation",
+        "ChatCompletion",
+        "Completion",
+        "Embedding",
+        "Image",
+        "Speech",
+        "configure",
+    ),
     "types.options": ("HttpOptions", "Timeouts"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -114,15 +140,24 @@ __all__ = [
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
     "AsyncTranscriptionStream",
+    "AudioTranscription",
+    "AudioTranslation",
     "AuthenticationError",
     "BadRequestError",
+    "BinaryResponse",
+    "ChatCompletion",
     "ChatCompletionStream",
     "ClientClosedError",
+    "Completion",
+    "CompletionStream",
     "ConfigurationError",
     "ConflictError",
     "ContentFilterError",
     "ContextLengthExceededError",
+    "Embedding",
     "HttpOptions",
+    "Image",
+    "ImageStream",
     "InternalServerError",
     "InvalidRequestError",
     "MissingDependencyError",
@@ -138,13 +173,18 @@ __all__ = [
     "RequestTooLargeError",
     "ResponseDecodeError",
     "RetryPolicy",
+    "Speech",
+    "SpeechResponse",
+    "SpeechStream",
     "StreamInterruptedError",
     "Timeouts",
+    "TranscriptionStream",
     "UnknownProviderError",
     "UnprocessableEntityError",
     "UnsupportedFeatureError",
     "UnsupportedParameterError",
     "UsageError",
+    "configure",
     "get_provider",
     "list_providers",
     "register_provider",

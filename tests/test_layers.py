@@ -19,7 +19,7 @@ from onellm.providers.registry import list_providers
 
 PACKAGE = Path(onellm.__file__).parent
 DECODERS = {"onellm.transport.sse", "onellm.transport.ndjson", "onellm.transport.eventstream"}
-FACADE = ("onellm._sync", "onellm.cli")
+FACADE = ("onellm._sync", "onellm.short_forms", "onellm.cli")
 BELOW_DIALECTS = ("onellm.errors", "onellm.types", *DECODERS)
 ABOVE_TRANSPORT = ("onellm.dialects", "onellm.providers", "onellm.policy", "onellm.config")
 
@@ -93,7 +93,7 @@ def test_a_layer_imports_what_stands_below_it(module: str) -> None:
 
 @every_module
 def test_nothing_imports_the_facade(module: str) -> None:
-    """`_sync` and `cli` stand on top: only they, the package's table of names and `__main__` know them."""
+    """These stand on top: only they, the package's table of names and `__main__` know them."""
     if not under(module, (*FACADE, "onellm.__init__", "onellm.__main__")):
         assert not [name for name in imports(module) if under(name, FACADE)]
 

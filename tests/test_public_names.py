@@ -39,6 +39,15 @@ def test_every_name_can_be_imported(name: str) -> None:
     assert name in dir(onellm)
 
 
+def test_every_async_class_has_its_blocking_twin() -> None:
+    """But for what is awaited itself: who blocks has what it gives."""
+    asynchronous = {
+        name for name in onellm.__all__ if name.startswith("Async") and not hasattr(getattr(onellm, name), "__await__")
+    }
+    assert asynchronous
+    assert {name.removeprefix("Async") for name in asynchronous} <= set(onellm.__all__)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'onellm' has no attribute 'Nothing'"):
         _ = onellm.Nothing

@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from loopback import Answer, Loopback, Recorded, sse, type_sse
+from loopback import Answer, Recorded, sse, type_sse
+from threaded import SECONDS, Provider
 
 from onellm import (
     ChatCompletionStream,
@@ -27,10 +27,7 @@ from onellm import (
 )
 from onellm._sync.portal import run
 
-T = TypeVar("T")
-
 ROOT = Path(__file__).parents[2]
-SECONDS = 60  # what a hang takes to become a failure
 THREADS = 32
 
 
@@ -62,51 +59,6 @@ WORDS = ["One", " two", " three"]
 STREAM = Answer(content_type=type_sse, chunks=sse(*map(chunk, WORDS), chunk("", "stop")))
 STALLED = Answer(content_type=type_sse, chunks=sse(*map(chunk, WORDS), done=False), cut="stall")
 WHOLE = Answer(chunks=[completion("Hi")])
-
-
-class Provider:
-    """A `Loopback` in a thread of its own."""
-
-    def __init__(self) -> None:
-        self.loopback = Loopback()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self.do(self.loopback.__aenter__())
-
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(SECONDS)
-
-    def arrived(self, count: int = 1) -> None:
-        """Wait until so many requests have."""
-        self.do(self.loopback.wait_for_requests(count))
-
-    def gone(self, request: int = -1) -> None:
-        """Wait until the client has closed the connection that a request came in on."""
-        self.do(_wait(self.loopback.requests[request].gone))
-
-    def close(self) -> None:
-        self.do(self.loopback.__aexit__())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    made = Provider()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(provider: Provider) -> Iterator[OneLLM]:
-    with OneLLM(api_key="k", base_url=f"{provider.loopback.url}/v1", http=HttpOptions(proxy="")) as made:
-        yield made
 
 
 def open_stream(client: OneLLM) -> ChatCompletionStream:
