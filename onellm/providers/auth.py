@@ -19,6 +19,10 @@ class Outgoing(Struct, frozen=True, gc=False):
 class Auth(Protocol):
     """Gives the headers that authorise one request."""
 
+    def fixed_headers(self, settings: ProviderSettings) -> dict[str, str] | None:
+        """They, where they are the same for every request; None where each has its own."""
+        ...
+
     async def headers(self, outgoing: Outgoing, settings: ProviderSettings) -> dict[str, str]: ...
 
 
@@ -28,14 +32,19 @@ class HeaderKey(Struct, frozen=True):
     header: str = "Authorization"
     prefix: str = "Bearer "
 
-    async def headers(self, outgoing: Outgoing, settings: ProviderSettings) -> dict[str, str]:  # noqa: ARG002 - a signer's
+    def fixed_headers(self, settings: ProviderSettings) -> dict[str, str] | None:
         key = settings.api_key
         if key is None:
             return {}
-        if not isinstance(key, Secret):
-            token = key()
-            key = Secret(token if isinstance(token, str) else await token, name="the token that api_key() gave")
-        return {self.header: self.prefix + key.reveal()}
+        return {self.header: self.prefix + key.reveal()} if isinstance(key, Secret) else None
+
+    async def headers(self, outgoing: Outgoing, settings: ProviderSettings) -> dict[str, str]:  # noqa: ARG002 - a signer's
+        key = settings.api_key
+        if key is None or isinstance(key, Secret):
+            return self.fixed_headers(settings) or {}
+        token = key()
+        secret = Secret(token if isinstance(token, str) else await token, name="the token that api_key() gave")
+        return {self.header: self.prefix + secret.reveal()}
 
 
 BEARER = HeaderKey()

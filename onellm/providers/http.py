@@ -1,8 +1,8 @@
 """The one class behind every row: a provider that is reached over HTTP and speaks one dialect an operation."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Generic, NoReturn, TypeVar, cast
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Generic, NoReturn, TypeVar, cast
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -43,6 +43,7 @@ from onellm.providers.protocols import (
     ChunkStream,
     CompletionStream,
     ImageStream,
+    ProviderSettings,
     Response,
     ResponseStream,
     SpeechStream,
@@ -144,8 +145,9 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     # --- operations ---
 
-    async def create_chat_completion(self, request: ChatRequest, call: Call) -> ChatCompletion:
-        return await self._ask(self._dialect(self.chat, "chat"), request, call)
+    # A coroutine handed on, and not one more around it: each costs every wake-up of the call.
+    def create_chat_completion(self, request: ChatRequest, call: Call) -> Coroutine[Any, Any, ChatCompletion]:
+        return self._ask(self._dialect(self.chat, "chat"), request, call)
 
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
         return await self._ask_stream(self._dialect(self.chat, "chat"), request, call)
@@ -245,14 +247,21 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     async def _ask(self, dialect: Dialect[RequestT, AnswerT], request: RequestT, call: Call) -> AnswerT:
         """Send one request, read one whole answer."""
         request.adjustments.clear()  # a retry encodes anew
+        http = None
         try:
-            response = await self._send(dialect, dialect.encode_request(request), call)
+            http = dialect.encode_request(request)
+            response = await _request(http, call, self._usual_address(http, call) or await self._address(http, call))
+            if response.status >= _REDIRECT:
+                raise _refusal(dialect, response.status, response.headers, response.body)
             reply = dialect.decode_response(response.body, request)
         except OneLLMError as exc:
+            if http is not None:
+                _mark_final(exc, http)
             _locate(exc, self.name, request.model)
         reply.provider = self.name
         reply.request_id = request_id(response.headers)
-        reply.adjustments = tuple(request.adjustments)
+        if request.adjustments:
+            reply.adjustments = tuple(request.adjustments)
         return reply
 
     async def _ask_stream(
@@ -267,21 +276,13 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             _locate(exc, self.name, request.model)
 
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
-        url, headers = await self._address(http, call)
-        body = http.body if http.form is None else http.form
-        try:
-            response = await call.transport.request(
-                http.method, url, headers=headers, body=body, timeouts=call.timeouts, proxy=call.settings.proxy
-            )
-            if response.status >= _REDIRECT:
-                raise _refusal(dialect, response.status, response.headers, response.body)
-        except OneLLMError as exc:
-            _mark_final(exc, http)
-            raise
+        response = await _request(http, call, await self._address(http, call))
+        if response.status >= _REDIRECT:
+            raise _refusal(dialect, response.status, response.headers, response.body)
         return response
 
     async def _open(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> ResponseStream:
-        url, headers = await self._address(http, call)
+        url, headers = self._usual_address(http, call) or await self._address(http, call)
         body = http.body if http.form is None else http.form
         try:
             response = await call.transport.stream(
@@ -294,6 +295,21 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             raise
         return response
 
+    def _usual_address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]] | None:
+        """Where nearly all requests go: JSON to the base URL, with headers that are worked out once a client."""
+        if http.body is None or http.hosted_at or http.headers or http.query or call.headers or call.query:
+            return None
+        settings = call.settings
+        if settings.usual_headers is None:
+            fixed = self.auth.fixed_headers(settings)
+            if fixed is None:
+                return None
+            settings.usual_headers = {**self._first_headers(settings), "Content-Type": "application/json", **fixed}
+        return f"{settings.base_url}/{http.path}", settings.usual_headers
+
+    def _first_headers(self, settings: ProviderSettings) -> dict[str, str]:
+        return {"User-Agent": _USER_AGENT, **self.headers, **settings.headers}
+
     async def _address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]]:
         settings = call.settings
         hosted = http.hosted_at and settings.base_url == self.base_url
@@ -301,7 +317,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         if http.query or call.query:
             query = {name: _query_value(value) for name, value in {**http.query, **(call.query or {})}.items()}
             url = f"{url}?{urlencode(query, doseq=True)}"
-        headers = {"User-Agent": _USER_AGENT, **self.headers, **settings.headers}
+        headers = self._first_headers(settings)
         if http.body is not None:
             headers["Content-Type"] = "application/json"
         if http.headers:
@@ -314,6 +330,17 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
                 if value is not None:
                     headers[name] = value
         return url, headers
+
+
+def _request(http: HttpRequest, call: Call, address: tuple[str, dict[str, str]]) -> Coroutine[Any, Any, Response]:
+    return call.transport.request(
+        http.method,
+        address[0],
+        headers=address[1],
+        body=http.body if http.form is None else http.form,
+        timeouts=call.timeouts,
+        proxy=call.settings.proxy,
+    )
 
 
 def _query_value(value: object) -> object:

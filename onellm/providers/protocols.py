@@ -44,8 +44,9 @@ AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
 class ProviderSettings(Struct, kw_only=True):
     """How one client reaches one provider.
 
-    options:  the provider's own settings, such as OpenAI's organization; what they are is up to the provider
-    proxy:    the proxy for its host, or None
+    options:        the provider's own settings, such as OpenAI's organization; what they are is up to the provider
+    proxy:          the proxy for its host, or None
+    usual_headers:  what every request of JSON has, the key included; kept here once they are worked out
     """
 
     api_key: Secret | TokenSource | None = None
@@ -53,6 +54,7 @@ class ProviderSettings(Struct, kw_only=True):
     headers: dict[str, str] = {}
     options: dict[str, Any] = {}
     proxy: str | None = None
+    usual_headers: dict[str, str] | None = None
 
     def __repr__(self) -> str:  # headers and a proxy's password stay out
         return f"ProviderSettings(base_url={self.base_url!r}, api_key={self.api_key!r})"

@@ -100,6 +100,8 @@ def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
 def _plain(message: Any, place: int) -> dict[str, Any]:
     """One message as a dict; iterables in it become lists, Structs dicts."""
     if isinstance(message, dict):
+        if isinstance(message.get("content"), str) and "tool_calls" not in message:  # nearly all are so
+            return message
         plain = message
     elif isinstance(message, ChatCompletionMessage):
         plain = message.to_dict()

@@ -286,6 +286,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
                 choice.message.citations = found
         for choice in reply.choices:
             message = choice.message
+            if not self.replay and not message.tool_calls:
+                continue
             kept: dict[str, Any] = {
                 name: value for name in self.replay if (value := getattr(message, name, None)) is not None
             }
