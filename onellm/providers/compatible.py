@@ -157,6 +157,11 @@ _ROWS = (
         models=OpenAIModels(),
         rerank=Rerank(),
         docs="https://openrouter.ai/docs/api-reference",
+        notes=(
+            "`provider`, `models`, `transforms`, `plugins` and `reasoning` go into `extra_body`.",
+            "A model has its vendor in its name: `openrouter/vendor/model`, with suffixes such as `:free` or `:nitro`.",
+            "`usage.cost` is in `reply.to_dict()`.",
+        ),
     ),
     HttpProvider(
         name="together",
@@ -224,6 +229,7 @@ _ROWS = (
         models=OpenAIModels(),
         rerank=Rerank(takes_objects=False, always={"return_documents": False}),
         docs="https://docs.fireworks.ai/api-reference",
+        notes=("A `max_tokens` that is too large is cut unless `extra_body` has `context_length_exceeded_behavior`.",),
     ),
     HttpProvider(
         name="google-openai",
@@ -234,6 +240,7 @@ _ROWS = (
         images=OpenAIImages(),
         models=OpenAIModels(prefix="models/"),
         docs="https://ai.google.dev/gemini-api/docs/openai",
+        notes=("Options of Google alone stand in a literal key `extra_body` of the body, under `google`.",),
     ),
     HttpProvider(
         name="perplexity",
@@ -251,6 +258,10 @@ _ROWS = (
         ),
         models=OpenAIModels(path="v1/models"),  # its vectors are bytes and bits, not floats: no embeddings here
         docs="https://docs.perplexity.ai/api-reference",
+        notes=(
+            "`search_domain_filter`, `search_recency_filter`, `search_mode` and the like go into `extra_body`.",
+            "Its embeddings are signed bytes or packed bits, never floats, and are not served here.",
+        ),
     ),
     HttpProvider(
         name="deepseek",
@@ -271,6 +282,10 @@ _ROWS = (
         ),
         models=OpenAIModels(),
         docs="https://api-docs.deepseek.com",
+        notes=(
+            "Thinking is switched by `thinking` in `extra_body`.",
+            "Under `https://api.deepseek.com/beta` as base URL a last message with `prefix` is continued.",
+        ),
     ),
     HttpProvider(
         name="mistral",
@@ -325,6 +340,7 @@ _ROWS = (
         models=OpenAIModels(),
         moderations=OpenAIModerations(takes_parts=False),
         docs="https://docs.mistral.ai/api",
+        notes=("`safe_prompt` and `prompt_mode` go into `extra_body`.",),
     ),
     HttpProvider(
         name="anyscale",
@@ -336,6 +352,9 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://docs.anyscale.com/llm/serving",
+        notes=(
+            "The public service ended on 2024-08-01; a private one has an address of its own and speaks as vLLM does.",
+        ),
     ),
     HttpProvider(
         name="huggingface",
@@ -346,6 +365,10 @@ _ROWS = (
         chat=OpenAIChat(),
         models=OpenAIModels(),
         docs="https://huggingface.co/docs/inference-providers",
+        notes=(
+            "A model may name who runs it: `huggingface/org/model:provider`, or `:fastest`, or `:cheapest`.",
+            "An Inference Endpoint is a base URL: of `tgi`, `tei`, `vllm` or `sglang`, as its engine is.",
+        ),
     ),
     HttpProvider(
         name="xai",
@@ -363,6 +386,7 @@ _ROWS = (
         image_edits=OpenAIImages(path=_EDITS, inline=True),
         models=OpenAIModels(),
         docs="https://docs.x.ai/docs/api-reference",
+        notes=("Some models refuse `stop`, the penalties or `reasoning_effort`; the host says so.",),
     ),
     HttpProvider(
         name="cerebras",
@@ -394,6 +418,10 @@ _ROWS = (
         ),
         models=OpenAIModels(),
         docs="https://platform.moonshot.ai/docs/api",
+        notes=(
+            "Accounts of China have another address: `https://api.moonshot.cn/v1`.",
+            "Thinking models take only one `temperature`: leave it out.",
+        ),
     ),
     HttpProvider(
         name="zai",
@@ -419,6 +447,10 @@ _ROWS = (
         images=OpenAIImages(),
         models=OpenAIModels(),  # its docs do not say
         docs="https://docs.z.ai/api-reference",
+        notes=(
+            "Accounts of China have another address, `https://open.bigmodel.cn/api/paas/v4`, and the coding plan has `https://api.z.ai/api/coding/paas/v4`.",
+            "`thinking` and `tool_stream` go into `extra_body`.",
+        ),
     ),
     HttpProvider(
         name="minimax",
@@ -443,6 +475,10 @@ _ROWS = (
         ),
         models=OpenAIModels(),
         docs="https://platform.minimax.io/docs/api-reference/text-openai-api",
+        notes=(
+            "Accounts of China have another address: `https://api.minimaxi.com/v1`.",
+            "Thinking stands between tags in the text unless `extra_body` has `reasoning_split`.",
+        ),
     ),
     HttpProvider(
         name="nvidia",
@@ -461,6 +497,7 @@ _ROWS = (
             takes_top_n=False,
         ),
         docs="https://docs.api.nvidia.com/nim/reference/llm-apis",
+        notes=("Models for retrieval want `input_type` in `extra_body` of embeddings: `query` or `passage`.",),
     ),
     HttpProvider(
         name="sambanova",
@@ -533,6 +570,7 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(path="catalog/models", hosted_at="https://models.github.ai/catalog/models"),
         docs="https://docs.github.com/en/rest/models/inference",
+        notes=("An organization that pays has another address: `https://models.github.ai/orgs/{org}/inference`.",),
     ),
     HttpProvider(
         name="vercel",
@@ -543,6 +581,7 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://vercel.com/docs/ai-gateway/openai-compat",
+        notes=("Routing goes into `extra_body` as `providerOptions`, under `gateway`.",),
     ),
     HttpProvider(
         name="cloudflare",
@@ -552,6 +591,7 @@ _ROWS = (
         chat=OpenAIChat(),
         embeddings=OpenAIEmbeddings(base64=False),
         docs="https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility",
+        notes=("It has no list of models under this address.",),
     ),
 )
 

@@ -53,6 +53,7 @@ LOCAL = (
         models=OpenAIModels(),
         rerank=Rerank(),
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
+        notes=("Tools need the flags `--enable-auto-tool-choice` and `--tool-call-parser` on the server.",),
     ),
     HttpProvider(
         name="lmstudio",
@@ -79,6 +80,7 @@ LOCAL = (
         models=OpenAIModels(),
         rerank=Rerank(takes_objects=False),
         docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
+        notes=("Builds of late 2026 listen on port 9931.",),
     ),
     HttpProvider(
         name="sglang",
