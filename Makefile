@@ -7,7 +7,7 @@ PY = $(VENV)/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check install -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format format-check lint types sync sync-check bench clean
+.PHONY: help venv demo test check format format-check lint types sync sync-check docs docs-check bench clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,7 +35,7 @@ demo: $(VENV)/.user ## a real answer in the terminal: no key, no server
 test: $(VENV)/.developer ## all tests, with coverage
 	$(PY) -m pytest --cov --cov-report=term
 
-check: format-check lint types sync-check test ## what CI runs
+check: format-check lint types sync-check docs-check test ## what CI runs
 
 format: $(VENV)/.developer ## format the code and fix what can be fixed
 	$(PY) -m ruff format .
@@ -56,6 +56,12 @@ sync: $(VENV)/.developer ## write the blocking classes from the async ones
 
 sync-check: $(VENV)/.developer ## fail where `make sync` would change something
 	$(PY) -m onellm._sync.generate --check
+
+docs: $(VENV)/.developer ## write docs/providers.md from the registry
+	$(PY) -m onellm.cli.provider_table
+
+docs-check: $(VENV)/.developer ## fail where `make docs` would change something
+	$(PY) -m onellm.cli.provider_table --check
 
 bench: $(VENV)/.developer ## run the benchmarks and print their tables
 	@set -e; for name in sse portal run; do echo "== $$name"; $(PY) -m benchmarks.$$name; done

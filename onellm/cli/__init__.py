@@ -79,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 
     models = command("models", "List a provider's models.")
     models.add_argument("provider", nargs="?", help="the default provider where none is named")
-    command("providers", "List the providers: what they serve, and whether a key is set.")
+    providers = command("providers", "List the providers: what they serve and can, and whether a key is set.")
+    providers.add_argument("provider", nargs="?", help="show this one in full")
     command("config", "Show each setting and where it comes from; keys are not shown.")
     return parser
 

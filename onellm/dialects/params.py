@@ -6,16 +6,32 @@ from typing import Any
 from onellm.errors import InvalidRequestError
 from onellm.types.request import Request
 
+# Values that ask for what every host does unasked: where the argument is not taken, leaving them out changes nothing.
+_UNASKED = {
+    "n": 1,
+    "best_of": 1,
+    "echo": False,
+    "logprobs": False,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+}
+
 
 def refuse(params: dict[str, Any], refuses: Mapping[str, str], request: Request) -> None:
-    """Leave out what the host does not take, each with its reason.
+    """Leave out what the host does not take, each with its reason; in silence only what changes nothing.
 
     Raises:
         UnsupportedParameterError: unless the call or the client relaxes it.
     """
     for name in [name for name in params if name in refuses]:
-        request.unsupported(name, refuses[name])
+        if not _is_unasked(name, params[name]):
+            request.unsupported(name, refuses[name])
         del params[name]
+
+
+def _is_unasked(name: str, value: Any) -> bool:
+    usual = _UNASKED.get(name)
+    return usual is not None and value == usual and isinstance(value, bool) == isinstance(usual, bool)
 
 
 def rename(params: dict[str, Any], renames: Mapping[str, str], request: Request) -> None:

@@ -33,9 +33,11 @@ from onellm.errors import (
     QuotaExceededError,
     RateLimitError,
 )
-from onellm.providers import llama_server
 from onellm.providers.http import HttpProvider
+from onellm.providers.local_hosts import LOCAL
 from onellm.providers.nvidia import NvidiaRerank
+from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, refuses
+from onellm.providers.small_hosts import SMALL
 from onellm.providers.together import TogetherChat
 
 
@@ -96,33 +98,6 @@ _BASE64_ONLY: dict[str, dict[str, str | None]] = {"response_format": {"b64_json"
 _FIREWORKS_AUDIO = "https://audio-prod.us-virginia-1.direct.fireworks.ai/v1"
 _FIREWORKS_TURBO = "https://audio-turbo.us-virginia-1.direct.fireworks.ai/v1"
 
-_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
-_TEXT_ONLY = frozenset({"text"})
-_NO_SCHEMA = frozenset({"text", "json_object"})
-_NO_JSON_OBJECT = frozenset({"text", "json_schema"})
-
-# OpenAI's arguments that only OpenAI's own service has; hosts that refuse what they do not know refuse these.
-_OPENAI_ONLY = dict.fromkeys(
-    (
-        "audio",
-        "modalities",
-        "moderation",
-        "prediction",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "store",
-        "verbosity",
-        "web_search_options",
-    ),
-    "only OpenAI has it",
-)
-
-
-def _refuses(*names: str) -> dict[str, str]:
-    return dict.fromkeys(names, "its API does not have it")
-
-
 _ROWS = (
     HttpProvider(
         name="openai",
@@ -173,7 +148,8 @@ _ROWS = (
             "app_name": "X-OpenRouter-Title",
             "categories": "X-OpenRouter-Categories",
         },
-        chat=OpenAIChat(replay=("reasoning_details",)),
+        chat=OpenAIChat(replay=("reasoning_details",), stream_usage=False),
+        completions=OpenAICompletions(stream_usage=False),  # an older route that its docs only mention
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
@@ -181,15 +157,20 @@ _ROWS = (
         models=OpenAIModels(),
         rerank=Rerank(),
         docs="https://openrouter.ai/docs/api-reference",
+        notes=(
+            "`provider`, `models`, `transforms`, `plugins` and `reasoning` go into `extra_body`.",
+            "A model has its vendor in its name: `openrouter/vendor/model`, with suffixes such as `:free` or `:nitro`.",
+            "`usage.cost` is in `reply.to_dict()`.",
+        ),
     ),
     HttpProvider(
         name="together",
         base_url="https://api.together.ai/v1",
         base_url_env=("TOGETHER_BASE_URL",),
         key_env=("TOGETHER_API_KEY",),
-        chat=TogetherChat(renames=_MAX_TOKENS, finish={"eos": "stop"}),
+        chat=TogetherChat(renames=MAX_TOKENS, finish={"eos": "stop"}),
         completions=OpenAICompletions(one_prompt=True),
-        embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("dimensions")),
+        embeddings=OpenAIEmbeddings(base64=False, refuses=refuses("dimensions")),
         transcriptions=OpenAITranscriptions(formats=_JSON_ONLY, refuses=_WHISPER),
         translations=OpenAITranslations(formats=_JSON_ONLY),
         speech=OpenAISpeech(formats=frozenset({"mp3", "wav", "raw"})),
@@ -203,10 +184,20 @@ _ROWS = (
         base_url="https://api.groq.com/openai/v1",
         key_env=("GROQ_API_KEY",),
         chat=OpenAIChat(
-            refuses=_refuses("logprobs", "top_logprobs", "logit_bias", "metadata", "store"),
+            refuses=refuses(
+                "logprobs",
+                "top_logprobs",
+                "logit_bias",
+                "n",
+                "metadata",
+                "store",
+                "presence_penalty",
+                "frequency_penalty",
+            ),
             message_names=False,
             stream_usage=False,
             usage_in=("x_groq", "usage"),
+            error_in=("x_groq", "error"),
             audio_input=False,
             codes={
                 "capacity_exceeded": OverloadedError,
@@ -224,7 +215,7 @@ _ROWS = (
         name="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
-        chat=OpenAIChat(renames=_MAX_TOKENS),
+        chat=OpenAIChat(renames=MAX_TOKENS),
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(
@@ -238,6 +229,7 @@ _ROWS = (
         models=OpenAIModels(),
         rerank=Rerank(takes_objects=False, always={"return_documents": False}),
         docs="https://docs.fireworks.ai/api-reference",
+        notes=("A `max_tokens` that is too large is cut unless `extra_body` has `context_length_exceeded_behavior`.",),
     ),
     HttpProvider(
         name="google-openai",
@@ -248,6 +240,7 @@ _ROWS = (
         images=OpenAIImages(),
         models=OpenAIModels(prefix="models/"),
         docs="https://ai.google.dev/gemini-api/docs/openai",
+        notes=("Options of Google alone stand in a literal key `extra_body` of the body, under `google`.",),
     ),
     HttpProvider(
         name="perplexity",
@@ -255,57 +248,67 @@ _ROWS = (
         base_url_env=("PERPLEXITY_BASE_URL",),
         key_env=("PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"),
         chat=OpenAIChat(
-            renames=_MAX_TOKENS,
-            refuses=_refuses("logprobs", "top_logprobs", "seed", "stop"),
-            response_formats=_NO_JSON_OBJECT,
+            renames=MAX_TOKENS,
+            refuses=refuses("logprobs", "top_logprobs", "seed", "stop"),
+            response_formats=NO_JSON_OBJECT,
             stream_usage=False,
             tools=False,
             audio_input=False,
             citations_in=("search_results", "citations"),
         ),
-        models=OpenAIModels(path="v1/models"),
+        models=OpenAIModels(path="v1/models"),  # its vectors are bytes and bits, not floats: no embeddings here
         docs="https://docs.perplexity.ai/api-reference",
+        notes=(
+            "`search_domain_filter`, `search_recency_filter`, `search_mode` and the like go into `extra_body`.",
+            "Its embeddings are signed bytes or packed bits, never floats, and are not served here.",
+        ),
     ),
     HttpProvider(
         name="deepseek",
         base_url="https://api.deepseek.com",
         key_env=("DEEPSEEK_API_KEY",),
         chat=OpenAIChat(
-            renames=_MAX_TOKENS,
-            response_formats=_NO_SCHEMA,
+            renames=MAX_TOKENS,
+            response_formats=NO_SCHEMA,
             audio_input=False,
+            flat_text=True,  # only its vision model takes lists
             replay=("reasoning_content",),
             cached_in="prompt_cache_hit_tokens",
         ),
         completions=OpenAICompletions(
             hosted_at="https://api.deepseek.com/beta/completions",
-            refuses=_refuses("best_of", "logit_bias", "n", "seed", "user"),
+            refuses=refuses("best_of", "logit_bias", "n", "seed", "user"),
             one_prompt=True,
         ),
         models=OpenAIModels(),
         docs="https://api-docs.deepseek.com",
+        notes=(
+            "Thinking is switched by `thinking` in `extra_body`.",
+            "Under `https://api.deepseek.com/beta` as base URL a last message with `prefix` is continued.",
+        ),
     ),
     HttpProvider(
         name="mistral",
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
         chat=OpenAIChat(
-            renames={**_MAX_TOKENS, "seed": "random_seed"},
+            renames={**MAX_TOKENS, "seed": "random_seed"},
             values={"tool_choice": {"required": "any"}},
             refuses={
-                **_OPENAI_ONLY,
-                **_refuses(
+                **{name: reason for name, reason in OPENAI_ONLY.items() if name != "prediction"},
+                **refuses(
                     "user", "logit_bias", "logprobs", "top_logprobs", "functions", "function_call", "stream_options"
                 ),
             },
             stream_usage=False,
             message_names=False,
+            audio_as="text",
             tool_id_length=9,
             codes={"3280": BadRequestError},
         ),
         completions=ChatShapedCompletions(  # https://docs.mistral.ai/api/endpoint/fim
             path="fim/completions",
-            refuses=_refuses(
+            refuses=refuses(
                 "best_of",
                 "echo",
                 "frequency_penalty",
@@ -321,22 +324,23 @@ _ROWS = (
             stream_usage=False,
             codes={"3280": BadRequestError},
         ),
-        embeddings=OpenAIEmbeddings(base64=False, refuses=_refuses("user"), renames={"dimensions": "output_dimension"}),
+        embeddings=OpenAIEmbeddings(base64=False, refuses=refuses("user"), renames={"dimensions": "output_dimension"}),
         transcriptions=OpenAITranscriptions(
             formats=_JSON_ONLY,
             sends_format=False,
             brackets=False,
-            refuses={**_WHISPER, **_refuses("prompt")},
+            refuses={**_WHISPER, **refuses("prompt")},
         ),
         speech=OpenAISpeech(
             json_answer=True,
             stream_field=("stream", True),
             voice_field="voice_id",
-            refuses=_refuses("instructions", "speed"),
+            refuses=refuses("instructions", "speed"),
         ),
         models=OpenAIModels(),
         moderations=OpenAIModerations(takes_parts=False),
         docs="https://docs.mistral.ai/api",
+        notes=("`safe_prompt` and `prompt_mode` go into `extra_body`.",),
     ),
     HttpProvider(
         name="anyscale",
@@ -348,61 +352,47 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://docs.anyscale.com/llm/serving",
+        notes=(
+            "The public service ended on 2024-08-01; a private one has an address of its own and speaks as vLLM does.",
+        ),
     ),
     HttpProvider(
         name="huggingface",
         base_url="https://router.huggingface.co/v1",
-        base_url_env=("HF_INFERENCE_ENDPOINT",),
+        base_url_env=("HUGGINGFACE_API_BASE",),
         key_env=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         option_headers={"bill_to": "X-HF-Bill-To"},
         chat=OpenAIChat(),
-        embeddings=OpenAIEmbeddings(),  # by the base URL of a TEI endpoint; the router itself has none
         models=OpenAIModels(),
         docs="https://huggingface.co/docs/inference-providers",
-    ),
-    HttpProvider(
-        name="tgi",
-        base_url=None,
-        base_url_env=("TGI_BASE_URL",),
-        key_env=("HF_TOKEN",),
-        key_optional=True,
-        chat=OpenAIChat(renames=_MAX_TOKENS, response_formats=_NO_JSON_OBJECT, schema_key="value", audio_input=False),
-        completions=OpenAICompletions(),
-        models=OpenAIModels(),
-        docs="https://huggingface.co/docs/text-generation-inference/reference/api_reference",
-    ),
-    HttpProvider(
-        name="tei",
-        base_url=None,  # the server's root: its own routes stand beside /v1
-        base_url_env=("TEI_BASE_URL",),
-        key_env=("HF_TOKEN",),
-        key_optional=True,
-        embeddings=OpenAIEmbeddings(path="v1/embeddings", max_inputs=32),
-        rerank=Rerank(documents_field="texts", takes_objects=False, model_in_body=False, takes_top_n=False),
-        docs="https://huggingface.co/docs/text-embeddings-inference",
+        notes=(
+            "A model may name who runs it: `huggingface/org/model:provider`, or `:fastest`, or `:cheapest`.",
+            "An Inference Endpoint is a base URL: of `tgi`, `tei`, `vllm` or `sglang`, as its engine is.",
+        ),
     ),
     HttpProvider(
         name="xai",
         base_url="https://api.x.ai/v1",
         key_env=("XAI_API_KEY",),
-        chat=OpenAIChat(renames=_MAX_TOKENS, message_names=False, adds_reasoning=True, citations_in=("citations",)),
+        chat=OpenAIChat(renames=MAX_TOKENS, message_names=False, adds_reasoning=True, citations_in=("citations",)),
         transcriptions=OpenAITranscriptions(
             path="stt",
             formats=_JSON_ONLY,
             sends_format=False,
             sends_model=False,
-            refuses={**_WHISPER, **_refuses("prompt", "temperature", "timestamp_granularities")},
+            refuses={**_WHISPER, **refuses("prompt", "temperature", "timestamp_granularities")},
         ),
         images=OpenAIImages(),
         image_edits=OpenAIImages(path=_EDITS, inline=True),
         models=OpenAIModels(),
         docs="https://docs.x.ai/docs/api-reference",
+        notes=("Some models refuse `stop`, the penalties or `reasoning_effort`; the host says so.",),
     ),
     HttpProvider(
         name="cerebras",
         base_url="https://api.cerebras.ai/v1",
         key_env=("CEREBRAS_API_KEY",),
-        chat=OpenAIChat(refuses=_refuses("n", "presence_penalty", "frequency_penalty"), audio_input=False),
+        chat=OpenAIChat(refuses=refuses("n", "presence_penalty", "frequency_penalty"), audio_input=False),
         completions=OpenAICompletions(),
         models=OpenAIModels(),
         docs="https://inference-docs.cerebras.ai/api-reference",
@@ -414,7 +404,7 @@ _ROWS = (
         key_env=("MOONSHOT_API_KEY",),
         chat=OpenAIChat(
             values={"tool_choice": {"required": None}},
-            refuses=_refuses("functions", "function_call"),
+            refuses=refuses("functions", "function_call"),
             audio_input=False,
             replay=("reasoning_content",),
             usage_in=("choices", 0, "usage"),
@@ -428,6 +418,10 @@ _ROWS = (
         ),
         models=OpenAIModels(),
         docs="https://platform.moonshot.ai/docs/api",
+        notes=(
+            "Accounts of China have another address: `https://api.moonshot.cn/v1`.",
+            "Thinking models take only one `temperature`: leave it out.",
+        ),
     ),
     HttpProvider(
         name="zai",
@@ -435,8 +429,8 @@ _ROWS = (
         base_url_env=("ZAI_BASE_URL",),
         key_env=("ZAI_API_KEY",),
         chat=OpenAIChat(
-            renames=_MAX_TOKENS,
-            response_formats=_NO_SCHEMA,
+            renames=MAX_TOKENS,
+            response_formats=NO_SCHEMA,
             replay=("reasoning_content",),
             codes={
                 "1113": QuotaExceededError,
@@ -451,14 +445,19 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(base64=False),
         transcriptions=OpenAITranscriptions(),
         images=OpenAIImages(),
+        models=OpenAIModels(),  # its docs do not say
         docs="https://docs.z.ai/api-reference",
+        notes=(
+            "Accounts of China have another address, `https://open.bigmodel.cn/api/paas/v4`, and the coding plan has `https://api.z.ai/api/coding/paas/v4`.",
+            "`thinking` and `tool_stream` go into `extra_body`.",
+        ),
     ),
     HttpProvider(
         name="minimax",
         base_url="https://api.minimax.io/v1",
         key_env=("MINIMAX_API_KEY",),
         chat=OpenAIChat(
-            refuses=_refuses("n"),
+            refuses=refuses("n"),
             audio_input=False,
             replay=("reasoning_content", "reasoning_details"),
             base_resp=True,
@@ -476,13 +475,17 @@ _ROWS = (
         ),
         models=OpenAIModels(),
         docs="https://platform.minimax.io/docs/api-reference/text-openai-api",
+        notes=(
+            "Accounts of China have another address: `https://api.minimaxi.com/v1`.",
+            "Thinking stands between tags in the text unless `extra_body` has `reasoning_split`.",
+        ),
     ),
     HttpProvider(
         name="nvidia",
         base_url="https://integrate.api.nvidia.com/v1",
-        base_url_env=("NVIDIA_BASE_URL",),
+        base_url_env=("NVIDIA_BASE_URL", "NVIDIA_NIM_API_BASE"),
         key_env=("NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"),
-        chat=OpenAIChat(renames=_MAX_TOKENS),
+        chat=OpenAIChat(renames=MAX_TOKENS),
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
@@ -494,20 +497,23 @@ _ROWS = (
             takes_top_n=False,
         ),
         docs="https://docs.api.nvidia.com/nim/reference/llm-apis",
+        notes=("Models for retrieval want `input_type` in `extra_body` of embeddings: `query` or `passage`.",),
     ),
     HttpProvider(
         name="sambanova",
         base_url="https://api.sambanova.ai/v1",
-        base_url_env=("SAMBANOVA_BASE_URL",),
+        base_url_env=("SAMBANOVA_BASE_URL", "SAMBANOVA_API_BASE"),
         key_env=("SAMBANOVA_API_KEY",),
         chat=OpenAIChat(
-            renames=_MAX_TOKENS,
-            refuses=_refuses(
+            renames=MAX_TOKENS,
+            refuses=refuses(
                 "logprobs", "top_logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed"
             ),
+            flat_text=True,
+            audio_as="audio_content",
         ),
         completions=OpenAICompletions(
-            refuses=_refuses("logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed")
+            refuses=refuses("logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed")
         ),
         embeddings=OpenAIEmbeddings(base64=False),
         transcriptions=OpenAITranscriptions(),
@@ -562,16 +568,20 @@ _ROWS = (
             }
         ),
         embeddings=OpenAIEmbeddings(),
+        models=OpenAIModels(path="catalog/models", hosted_at="https://models.github.ai/catalog/models"),
         docs="https://docs.github.com/en/rest/models/inference",
+        notes=("An organization that pays has another address: `https://models.github.ai/orgs/{org}/inference`.",),
     ),
     HttpProvider(
         name="vercel",
         base_url="https://ai-gateway.vercel.sh/v1",
         key_env=("AI_GATEWAY_API_KEY", "VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"),
+        option_headers={"site_url": "HTTP-Referer", "app_name": "X-Title"},
         chat=OpenAIChat(replay=("reasoning_details",)),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://vercel.com/docs/ai-gateway/openai-compat",
+        notes=("Routing goes into `extra_body` as `providerOptions`, under `gateway`.",),
     ),
     HttpProvider(
         name="cloudflare",
@@ -581,62 +591,9 @@ _ROWS = (
         chat=OpenAIChat(),
         embeddings=OpenAIEmbeddings(base64=False),
         docs="https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility",
-    ),
-    HttpProvider(
-        name="vllm",
-        base_url="http://localhost:8000/v1",
-        base_url_env=("VLLM_BASE_URL",),
-        key_env=("VLLM_API_KEY",),
-        key_optional=True,
-        chat=OpenAIChat(),
-        completions=OpenAICompletions(),
-        embeddings=OpenAIEmbeddings(),
-        transcriptions=OpenAITranscriptions(),
-        translations=OpenAITranslations(),
-        models=OpenAIModels(),
-        rerank=Rerank(),
-        docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
-    ),
-    HttpProvider(
-        name="lmstudio",
-        base_url="http://localhost:1234/v1",
-        base_url_env=("LM_STUDIO_API_BASE",),
-        key_env=("LM_STUDIO_API_KEY", "LM_API_TOKEN"),
-        key_optional=True,
-        chat=OpenAIChat(renames=_MAX_TOKENS, response_formats=_NO_JSON_OBJECT, audio_input=False),
-        completions=OpenAICompletions(),
-        embeddings=OpenAIEmbeddings(),
-        models=OpenAIModels(),
-        docs="https://lmstudio.ai/docs/app/api/endpoints/openai",
-    ),
-    HttpProvider(
-        name="llama-server",
-        base_url="http://127.0.0.1:8080/v1",  # builds of late 2026 listen on 9931
-        base_url_env=("LLAMA_SERVER_BASE_URL",),
-        key_env=("LLAMA_API_KEY",),
-        key_optional=True,
-        chat=llama_server.CHAT,
-        completions=OpenAICompletions(),
-        embeddings=llama_server.EMBEDDINGS,
-        transcriptions=OpenAITranscriptions(),
-        models=OpenAIModels(),
-        rerank=Rerank(takes_objects=False),
-        docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
-    ),
-    HttpProvider(
-        name="sglang",
-        base_url="http://127.0.0.1:30000/v1",
-        base_url_env=("SGLANG_BASE_URL",),
-        key_env=("SGLANG_API_KEY",),
-        key_optional=True,
-        chat=OpenAIChat(replay=("reasoning_content",)),
-        completions=OpenAICompletions(),
-        embeddings=OpenAIEmbeddings(),
-        transcriptions=OpenAITranscriptions(),
-        models=OpenAIModels(),
-        rerank=Rerank(always={"return_documents": False}),
-        docs="https://docs.sglang.ai/basic_usage/openai_api.html",
+        notes=("It has no list of models under this address.",),
     ),
 )
 
-ROWS = {row.name: row for row in _ROWS}
+ROWS = {row.name: row for row in (*_ROWS, *LOCAL, *SMALL)}
+"""All rows by their names."""

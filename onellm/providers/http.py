@@ -74,7 +74,8 @@ _HTTP_ERROR = 400
 class HttpProvider(Struct, frozen=True, kw_only=True):
     """A provider as a row of data: where it is, how it knows its users, and the dialect of each operation.
 
-    An operation without a dialect is not served. `docs` is where the row's facts come from.
+    An operation without a dialect is not served. `docs` is where the row's facts come from; `notes` tell users what
+    no field says, a sentence each.
     """
 
     name: str
@@ -99,6 +100,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     moderations: ModerationDialect | None = None
     rerank: RerankDialect | None = None
     docs: str = ""
+    notes: tuple[str, ...] = ()
 
     # --- what it can do, derived from the dialects ---
 

@@ -49,7 +49,7 @@ class Registry:
 
     def __iter__(self) -> Iterator[str]:
         """All names, sorted."""
-        names = set(self._providers) | (set(self._parent) if self._parent else _built_in() | _installed().keys())
+        names = set(self._providers) | (set(self._parent) if self._parent else {*built_in(), *_installed()})
         return iter(sorted(names))
 
     def _find(self, name: str) -> Provider | None:
@@ -131,8 +131,9 @@ def _load(entry: "EntryPoint") -> Provider:
     return found
 
 
-def _built_in() -> set[str]:
-    return set(MODULES) | set(import_module(_ROWS).ROWS)
+def built_in() -> list[str]:
+    """The names of the providers that OneLLM brings, sorted."""
+    return sorted({*MODULES, *import_module(_ROWS).ROWS})
 
 
 def _installed() -> "dict[str, EntryPoint]":

@@ -4,10 +4,11 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import Ran, Terminal
-from loopback import Loopback
+from loopback import Answer, Loopback
 
 from onellm import __version__
 from onellm.cli import main
@@ -67,6 +68,36 @@ async def test_models_of_nobody(onellm: Run) -> None:
     assert ran.err.startswith("onellm: no provider 'opnai': did you mean openai")
 
 
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    {
+        "together": ([{"id": "org/a", "type": "chat"}, {"id": "b"}], "/v1/models"),
+        "google-openai": ({"data": [{"id": "models/org/a"}, {"id": "models/b"}]}, "/v1/models"),
+        "github": ([{"id": "org/a", "publisher": "Org"}, {"id": "b"}], "/v1/catalog/models"),
+        "perplexity": ({"object": "list", "data": [{"id": "org/a"}, {"id": "b"}]}, "/v1/v1/models"),
+    }.items(),
+)
+async def test_models_in_every_shape_of_list(
+    onellm: Run, host: Loopback, nothing_set: Path, name: str, listed: tuple[Any, str]
+) -> None:
+    """A list under `data`, a bare array, ids with a prefix: what is printed can be asked."""
+    answer, path = listed
+    (nothing_set / "onellm.toml").write_text(f'[providers.{name}]\nbase_url = "{host.url}/v1"\napi_key = "k"\n')
+    host.plays(Answer(chunks=[answer]))
+    assert await onellm("models", name) == Ran(0, f"{name}/org/a\n{name}/b\n", "")
+    assert [(request.method, request.path) for request in host.requests] == [("GET", path)]
+
+
+async def test_models_of_a_host_without_a_list(onellm: Run, nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says where the names are, and how one is asked."""
+    (nothing_set / "onellm.toml").write_text('[providers.cloudflare.options]\naccount_id = "a1"\n')
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "k-1")
+    ran = await onellm("models", "cloudflare")
+    assert (ran.code, ran.out) == (1, "")
+    assert "cloudflare has no list of its models; they are named at https://developers.cloudflare.com/" in ran.err
+    assert ran.err.endswith(": ask one as cloudflare/…\n")
+
+
 # --- providers ---
 
 
@@ -93,14 +124,40 @@ async def test_providers_say_whether_a_key_is_set(
     ran = await onellm("providers")
     assert (ran.code, ran.err) == (0, "")
     rows = {line.split()[0]: line for line in ran.out.splitlines()}
-    assert rows["provider"].split() == ["provider", "serves", "key"]
-    assert {"chat", "embeddings", "models"} < set(rows["openai"].split())
-    assert rows["openai"].endswith("  OPENAI_API_KEY (set)")
+    assert rows["provider"].split() == ["provider", "serves", "can", "key"]
+    name, *serves, can, variable, said = rows["openai"].split()
+    assert (name, can, variable, said) == ("openai", "JSVATRF-", "OPENAI_API_KEY", "(set)")
+    assert rows["perplexity"].split()[3] == "-SV--RF-"
+    assert rows["can:"].startswith("can: J JSON mode, S JSON schema, ")
+    assert {"chat", "embeddings", "models"} <= set(serves)
     assert rows["openai-compatible"].endswith("OPENAI_COMPATIBLE_API_KEY (optional, not set)")
     assert rows["mine"].endswith(f"set in {nothing_set / 'onellm.toml'}")
     assert rows["plain"].endswith("needs none")
     assert rows["other"].endswith("OTHER_KEY (optional, not set)")
     assert "secret" not in ran.out
+
+
+@pytest.mark.usefixtures("nothing_set")
+async def test_one_provider_in_full(onellm: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same facts as in docs/providers.md, and whether its key is set."""
+    monkeypatch.setenv("MISTRAL_API_KEY", "k-secret")
+    ran = await onellm("providers", "mistral")
+    assert (ran.code, ran.err) == (0, "")
+    said: dict[str, str] = {line.split()[0]: " ".join(line.split()[1:]) for line in ran.out.splitlines()}
+    assert said["provider"] == "mistral"
+    assert said["serves"].startswith("chat completions embeddings")
+    assert said["can"].startswith("JSON mode, JSON schema, images in")
+    assert said["set"] == "MISTRAL_API_KEY (set)"
+    assert "seed is sent as random_seed" in said["chat"]
+    assert "ids of tool calls are made 9 letters and digits long" in said["chat"]
+    assert "secret" not in ran.out
+
+
+@pytest.mark.usefixtures("nothing_set")
+async def test_one_provider_that_does_not_exist(onellm: Run) -> None:
+    ran = await onellm("providers", "mistrl")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("onellm: no provider 'mistrl': did you mean mistral")
 
 
 @pytest.mark.usefixtures("nothing_set", "broken_package")

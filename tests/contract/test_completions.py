@@ -113,7 +113,7 @@ async def test_what_the_host_lacks_is_said(name: str, loopback: Loopback) -> Non
         "frequency_penalty": 1,
         "logit_bias": {"1": 1},
         "logprobs": 1,
-        "n": 1,
+        "n": 2,
         "presence_penalty": 1,
         "seed": 1,
         "user": "u",

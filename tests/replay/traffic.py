@@ -24,7 +24,6 @@ ROWS = {
     "azure": "openai-compatible",
     "alibaba": "openai-compatible",
     "avian": "openai-compatible",
-    "crusoe": "openai-compatible",
     "heroku": "openai-compatible",
     "hyperbolic": "openai-compatible",
     "novita": "openai-compatible",

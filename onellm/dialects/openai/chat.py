@@ -104,6 +104,9 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     stream_usage:      whether the host gives a stream's usage only when asked with `stream_options`
     tools, vision, audio_input, reasoning:  False where the host is known to have none; True where some model may
     flat_content:      whether the host takes texts only, no lists of parts
+    flat_text:         whether some of the host's models do: a list of text parts is then sent as one text
+    audio_as:          how sound is spelled: OpenAI's object, its base64 text alone, or a part `audio_content`
+    lists:             arguments of which the host takes a list only, where OpenAI takes one text, too
     message_names:     whether the host takes `name` on messages
     tool_id_length:    the length that the host's tool-call ids have, where it insists on one
     replay:            message fields that the host wants back in later turns
@@ -112,6 +115,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     finish:            the host's own words for an end
     codes:             the host's own error codes
     usage_in:          where in a chunk a stream's usage stands, where that is not its top
+    error_in:          where in a chunk an error may stand, beside its top
     cached_in:         the field of `usage` that counts cached tokens, where it is not OpenAI's
     adds_reasoning:    whether the host leaves reasoning out of `completion_tokens`
     citations_in:      top-level fields that name sources, the better one first
@@ -130,12 +134,16 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     audio_input: bool = True
     reasoning: bool = True
     flat_content: bool = False
+    flat_text: bool = False
+    audio_as: messages.AudioAs = "object"
+    lists: tuple[str, ...] = ()
     message_names: bool = True
     tool_id_length: int | None = None
     replay: tuple[str, ...] = ()
     finish: Mapping[str, FinishReason] = {}
     codes: Mapping[str, type[APIStatusError]] = {}
     usage_in: tuple[str | int, ...] = ()
+    error_in: tuple[str | int, ...] = ()
     cached_in: str | None = None
     adds_reasoning: bool = False
     citations_in: tuple[str, ...] = ()
@@ -164,6 +172,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         """The history as the host takes it."""
         quirks = (
             self.flat_content
+            or self.flat_text
+            or self.audio_as != "object"
             or not (self.message_names and self.vision and self.audio_input)
             or self.tool_id_length is not None
         )
@@ -185,6 +195,9 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         for name in self.values.keys() & params.keys():
             self._respell(name, params, request)
         rename(params, self.renames, request)
+        for name in self.lists:
+            if isinstance(params.get(name), str):
+                params[name] = [params[name]]
         if (form := params.get("response_format")) is not None:
             self._encode_format(form, params, request)
         return params
@@ -219,6 +232,10 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         elif not (self.vision and self.audio_input) and isinstance(message.get("content"), list):
             refused = {part for flag, part in _FLAGGED_PARTS.items() if not getattr(self, flag)}
             message = messages.without_parts(message, refused, f"messages[{place}]", request)
+        if self.flat_text:
+            message = messages.flatten_text(message)
+        if self.audio_as != "object":
+            message = messages.respell_audio(message, self.audio_as)
         if self.tool_id_length is not None:
             message = messages.short_ids(message, self.tool_id_length)
         return message
@@ -376,6 +393,7 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
         self._last = b""
         self._usage: CompletionUsage | None = None
         self._usage_in = dialect.usage_in
+        self._error_in = dialect.error_in
         self._service_tier: str | None = None
         self._choices: dict[int, _Choice] = {}
         # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
@@ -434,6 +452,8 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
     def _decode(self, data: bytes) -> ChatCompletionChunk:
         if self._dialect.has_error(data):
             raise self._refusal(data)
+        if self._error_in and b'"error"' in data and (said := repair.at(data, self._error_in)):
+            raise self._refusal(encode_json({"error": said}))
         try:
             chunk = _decode_chunk(data)
         except DECODE_ERRORS:

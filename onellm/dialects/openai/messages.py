@@ -1,11 +1,13 @@
 """Histories as hosts want them: the differences between Chat Completions' messages, each a small function."""
 
 import hashlib
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from onellm.types.chat_params import ChatRequest
+
+AudioAs: TypeAlias = Literal["object", "text", "audio_content"]
 
 # What a message carries out of an answer that no host takes back under these names.
 OUTPUT_ONLY = frozenset(
@@ -61,6 +63,34 @@ def flatten(message: dict[str, Any], where: str, request: ChatRequest) -> dict[s
         return message
     message = without_parts(message, None, where, request)
     return {**message, "content": "\n".join(part["text"] for part in message["content"])}
+
+
+def flatten_text(message: dict[str, Any]) -> dict[str, Any]:
+    """A list of nothing but text parts as one text; a list that holds more stays."""
+    match message.get("content"):
+        case [*parts] if all(part["type"] == "text" for part in parts):
+            return {**message, "content": "\n".join(part["text"] for part in parts)}
+        case _:
+            return message
+
+
+def respell_audio(message: dict[str, Any], spell: AudioAs) -> dict[str, Any]:
+    """Sound in a host's own spelling."""
+    match message.get("content"):
+        case [*parts] if any(part["type"] == "input_audio" for part in parts):
+            return {**message, "content": [_audio(part, spell) for part in parts]}
+        case _:
+            return message
+
+
+def _audio(part: dict[str, Any], spell: AudioAs) -> dict[str, Any]:
+    match part:
+        case {"type": "input_audio", "input_audio": {"data": str() as sound, "format": str() as format_}}:
+            if spell == "text":
+                return {**part, "input_audio": sound}
+            return {"type": "audio_content", "audio_content": {"content": f"data:audio/{format_};base64,{sound}"}}
+        case _:
+            return part
 
 
 def without_parts(

@@ -19,15 +19,17 @@ from onellm.types.models import ModelInfo
 class OpenAIModels(Struct, frozen=True, kw_only=True):
     """The list of models; it comes under `data`, or as a bare array.
 
-    prefix:  what the host puts before its ids here and nowhere else, such as "models/"
+    path, hosted_at:  see `HttpRequest`
+    prefix:           what the host puts before its ids here and nowhere else, such as "models/"
     """
 
     path: str = "models"
+    hosted_at: str = ""
     prefix: str = ""
     codes: Mapping[str, type[APIStatusError]] = {}
 
     def encode_list(self) -> HttpRequest:
-        return HttpRequest(method="GET", path=self.path)
+        return HttpRequest(method="GET", path=self.path, hosted_at=self.hosted_at)
 
     def decode_list(self, body: bytes) -> list[ModelInfo]:
         value = lenient.decode_json(body, "a list of models")
@@ -39,7 +41,8 @@ class OpenAIModels(Struct, frozen=True, kw_only=True):
         return [self._model(item) for item in items]
 
     def encode_retrieve(self, model: str) -> HttpRequest:
-        return HttpRequest(method="GET", path=f"{self.path}/{quote(model, safe='/:@')}")
+        own = f"/{quote(model, safe='/:@')}"
+        return HttpRequest(method="GET", path=self.path + own, hosted_at=self.hosted_at and self.hosted_at + own)
 
     def decode_retrieve(self, body: bytes) -> ModelInfo:
         value = lenient.decode_json(body, "a model")

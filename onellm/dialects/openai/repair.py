@@ -24,13 +24,19 @@ def chunk(value: Any) -> Any:
 
 def usage(data: bytes, path: tuple[str | int, ...]) -> CompletionUsage | None:
     """A chunk's usage from where it stands instead of the top."""
+    found = at(data, path)
+    return lenient.convert(found, CompletionUsage, "usage") if isinstance(found, dict) else None
+
+
+def at(data: bytes, path: tuple[str | int, ...]) -> Any:
+    """What stands at a place in JSON; None where there is no such place."""
     found = lenient.decode_json(data, "a chat completion chunk")
     try:
         for step in path:
             found = found[step]
     except (KeyError, IndexError, TypeError):
         return None
-    return lenient.convert(found, CompletionUsage, "usage") if isinstance(found, dict) else None
+    return found
 
 
 def usage_field(data: bytes, name: str) -> int | None:

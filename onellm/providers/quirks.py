@@ -1,0 +1,27 @@
+"""Quirks that several hosts share, as values for the fields of their dialects."""
+
+MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
+TEXT_ONLY = frozenset({"text"})
+NO_SCHEMA = frozenset({"text", "json_object"})
+NO_JSON_OBJECT = frozenset({"text", "json_schema"})
+
+# OpenAI's arguments that only OpenAI's own service has; hosts that refuse what they do not know refuse these.
+OPENAI_ONLY = dict.fromkeys(
+    (
+        "audio",
+        "modalities",
+        "moderation",
+        "prediction",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "store",
+        "verbosity",
+        "web_search_options",
+    ),
+    "only OpenAI has it",
+)
+
+
+def refuses(*names: str) -> dict[str, str]:
+    return dict.fromkeys(names, "its API does not have it")
