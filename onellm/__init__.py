@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from onellm.resources.audio import AsyncSpeechResponse, AsyncSpeechStream, AsyncTranscriptionStream
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
+    from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
     from onellm.types.options import HttpOptions, Timeouts
 
@@ -96,6 +97,7 @@ _HOMES = {
     "resources.audio": ("AsyncSpeechResponse", "AsyncSpeechStream", "AsyncTranscriptionStream"),
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
+    "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
     "types.options": ("HttpOptions", "Timeouts"),
 }
@@ -111,6 +113,8 @@ __all__ = [
     "AsyncCompletionStream",
     "AsyncImageStream",
     "AsyncOneLLM",
+    "AsyncPage",
+    "AsyncPages",
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
     "AsyncTranscriptionStream",

@@ -14,6 +14,7 @@ from onellm.resources.chat import AsyncChat
 from onellm.resources.completions import AsyncCompletions
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
+from onellm.resources.files import AsyncFiles
 from onellm.resources.images import AsyncImages
 from onellm.resources.models import AsyncModels
 from onellm.resources.moderations import AsyncModerations
@@ -98,6 +99,7 @@ class AsyncOneLLM:
         self.chat = AsyncChat(self._core)
         self.completions = AsyncCompletions(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
+        self.files = AsyncFiles(self._core)
         self.images = AsyncImages(self._core)
         self.models = AsyncModels(self._core)
         self.moderations = AsyncModerations(self._core)

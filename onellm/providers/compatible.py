@@ -4,6 +4,7 @@ from onellm.dialects.base import (
     ChatDialect,
     CompletionDialect,
     EmbeddingDialect,
+    FileDialect,
     ImageDialect,
     ModelsDialect,
     ModerationDialect,
@@ -11,13 +12,16 @@ from onellm.dialects.base import (
     SpeechDialect,
     TranscriptionDialect,
     TranslationDialect,
+    UploadDialect,
 )
 from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
+from onellm.dialects.openai.files import OpenAIFiles, OpenAIUploads
 from onellm.dialects.openai.fim import ChatShapedCompletions
 from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, OpenAIImages
+from onellm.dialects.openai.lists import NUMBERED, WHOLE
 from onellm.dialects.openai.models import OpenAIModels
 from onellm.dialects.openai.moderations import OpenAIModerations
 from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
@@ -53,6 +57,8 @@ def compatible(
     images: ImageDialect | None = None,
     image_edits: ImageDialect | None = None,
     image_variations: ImageDialect | None = None,
+    files: FileDialect | None = None,
+    uploads: UploadDialect | None = None,
     models: ModelsDialect | None = None,
     moderations: ModerationDialect | None = None,
     rerank: RerankDialect | None = None,
@@ -76,6 +82,8 @@ def compatible(
         images=images or OpenAIImages(),
         image_edits=image_edits or OpenAIImages(path=_EDITS),
         image_variations=image_variations or OpenAIImages(path=_VARIATIONS),
+        files=files or OpenAIFiles(),
+        uploads=uploads,
         models=models or OpenAIModels(),
         moderations=moderations,
         rerank=rerank,
@@ -123,6 +131,8 @@ def _refuses(*names: str) -> dict[str, str]:
     return dict.fromkeys(names, "its API does not have it")
 
 
+_NEVER_EXPIRES = _refuses("expires_after")
+
 _ROWS = (
     HttpProvider(
         name="openai",
@@ -142,6 +152,8 @@ _ROWS = (
             path=_EDITS, max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY, file_types=OPENAI_IMAGES
         ),
         image_variations=OpenAIImages(path=_VARIATIONS, max_n=10, file_types=OPENAI_IMAGES),  # retired
+        files=OpenAIFiles(),
+        uploads=OpenAIUploads(),
         models=OpenAIModels(),
         moderations=OpenAIModerations(),
         docs="https://platform.openai.com/docs/api-reference",
@@ -161,6 +173,7 @@ _ROWS = (
         images=OpenAIImages(),
         image_edits=OpenAIImages(path=_EDITS),
         image_variations=OpenAIImages(path=_VARIATIONS),
+        files=OpenAIFiles(),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
@@ -178,6 +191,7 @@ _ROWS = (
         transcriptions=OpenAITranscriptions(),
         speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
         images=OpenAIImages(path="images"),
+        files=OpenAIFiles(refuses=_NEVER_EXPIRES),
         models=OpenAIModels(),
         rerank=Rerank(),
         docs="https://openrouter.ai/docs/api-reference",
@@ -194,6 +208,13 @@ _ROWS = (
         translations=OpenAITranslations(formats=_JSON_ONLY),
         speech=OpenAISpeech(formats=frozenset({"mp3", "wav", "raw"})),
         images=OpenAIImages(values={"response_format": {"b64_json": "base64"}}),
+        files=OpenAIFiles(
+            upload_path="files/upload",
+            names_file=True,
+            purposes={"batch": "batch-api"},
+            paging=WHOLE,
+            refuses=_NEVER_EXPIRES,
+        ),
         models=OpenAIModels(),  # a bare array
         rerank=Rerank(),
         docs="https://docs.together.ai/reference",
@@ -217,6 +238,7 @@ _ROWS = (
         transcriptions=OpenAITranscriptions(formats=_JSON_TEXT, refuses=_WHISPER),
         translations=OpenAITranslations(formats=_JSON_TEXT),
         speech=OpenAISpeech(formats=frozenset({"flac", "mp3", "mulaw", "ogg", "wav"})),
+        files=OpenAIFiles(paging=WHOLE, refuses=_NEVER_EXPIRES),
         models=OpenAIModels(),
         docs="https://console.groq.com/docs/api-reference",
     ),
@@ -263,6 +285,7 @@ _ROWS = (
             audio_input=False,
             citations_in=("search_results", "citations"),
         ),
+        files=OpenAIFiles(path="v1/files"),
         models=OpenAIModels(path="v1/models"),
         docs="https://docs.perplexity.ai/api-reference",
     ),
@@ -334,6 +357,7 @@ _ROWS = (
             voice_field="voice_id",
             refuses=_refuses("instructions", "speed"),
         ),
+        files=OpenAIFiles(paging=NUMBERED, refuses=_NEVER_EXPIRES),
         models=OpenAIModels(),
         moderations=OpenAIModerations(takes_parts=False),
         docs="https://docs.mistral.ai/api",
@@ -395,6 +419,7 @@ _ROWS = (
         ),
         images=OpenAIImages(),
         image_edits=OpenAIImages(path=_EDITS, inline=True),
+        files=OpenAIFiles(),
         models=OpenAIModels(),
         docs="https://docs.x.ai/docs/api-reference",
     ),
@@ -426,6 +451,7 @@ _ROWS = (
                 "rate_limit_reached_error": RateLimitError,
             },
         ),
+        files=OpenAIFiles(refuses=_NEVER_EXPIRES),
         models=OpenAIModels(),
         docs="https://platform.moonshot.ai/docs/api",
     ),
@@ -451,6 +477,7 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(base64=False),
         transcriptions=OpenAITranscriptions(),
         images=OpenAIImages(),
+        files=OpenAIFiles(),
         docs="https://docs.z.ai/api-reference",
     ),
     HttpProvider(
@@ -523,6 +550,7 @@ _ROWS = (
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         images=OpenAIImages(),
+        files=OpenAIFiles(),
         models=OpenAIModels(),
         docs="https://docs.tokenfactory.nebius.com/api-reference",
     ),

@@ -417,13 +417,16 @@ def _translate(exc: BaseException, watch: Watch, timeouts: Timeouts, url: str) -
     if isinstance(exc, aiohttp.ServerTimeoutError):
         error = APITimeoutError(f"no connection to {where} within {timeouts.connect:g} s (connect)")
         error.phase = "connect"
+        error.unsent = True
         raise error from exc
     if isinstance(exc, aiohttp.InvalidURL):
         raise ConfigurationError(f"not a URL: {where}") from exc
     if isinstance(exc, aiohttp.ClientPayloadError):
         raise APIConnectionError(f"the answer from {where} broke off: {exc}") from exc
     if isinstance(exc, aiohttp.ClientError | OSError):
-        raise APIConnectionError(f"no answer from {where}: {exc or type(exc).__name__}") from exc
+        lost = APIConnectionError(f"no answer from {where}: {exc or type(exc).__name__}")
+        lost.unsent = isinstance(exc, aiohttp.ClientConnectorError)
+        raise lost from exc
     raise exc
 
 
