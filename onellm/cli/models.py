@@ -19,4 +19,4 @@ def run(arguments: Namespace) -> int:
 
 async def _list(provider: str | None) -> list[ModelInfo]:
     async with AsyncOneLLM() as client:
-        return await client.models.list(provider)
+        return [model async for model in client.models.list(provider)]

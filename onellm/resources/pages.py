@@ -21,11 +21,11 @@ class AsyncPage(Generic[T]):
     """
 
     def __init__(self, listing: Listing[T], fetch: Callable[[Mapping[str, str]], Awaitable[Listing[T]]]) -> None:
-        self.data = listing.data
-        self.provider = listing.provider
-        self.request_id = listing.request_id
-        self.raw = listing.raw
-        self.adjustments = listing.adjustments
+        self.data: list[T] = listing.data
+        self.provider: str = listing.provider
+        self.request_id: str | None = listing.request_id
+        self.raw: bytes = listing.raw
+        self.adjustments: tuple[str, ...] = listing.adjustments
         self._next = listing.next
         self._fetch = fetch
 
