@@ -47,10 +47,12 @@ if TYPE_CHECKING:
     from onellm.policy.retry import RetryPolicy
     from onellm.providers.registry import get_provider, list_providers, register_provider
     from onellm.resources.audio import AsyncSpeechResponse, AsyncSpeechStream, AsyncTranscriptionStream
+    from onellm.resources.batches import AsyncBatchResults
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
+    from onellm.types.batches import BatchRequest, BatchResult
     from onellm.types.options import HttpOptions, Timeouts
 
 __version__ = "0.1.0"
@@ -95,10 +97,12 @@ _HOMES = {
     "policy.retry": ("RetryPolicy",),
     "providers.registry": ("get_provider", "list_providers", "register_provider"),
     "resources.audio": ("AsyncSpeechResponse", "AsyncSpeechStream", "AsyncTranscriptionStream"),
+    "resources.batches": ("AsyncBatchResults",),
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
+    "types.batches": ("BatchRequest", "BatchResult"),
     "types.options": ("HttpOptions", "Timeouts"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -108,6 +112,7 @@ __all__ = [
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncBatchResults",
     "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
     "AsyncCompletionStream",
@@ -120,6 +125,8 @@ __all__ = [
     "AsyncTranscriptionStream",
     "AuthenticationError",
     "BadRequestError",
+    "BatchRequest",
+    "BatchResult",
     "ChatCompletionStream",
     "ClientClosedError",
     "ConfigurationError",

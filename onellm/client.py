@@ -10,6 +10,7 @@ from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.providers.registry import DEFAULT, Registry
 from onellm.resources.audio import AsyncAudio
+from onellm.resources.batches import AsyncBatches
 from onellm.resources.chat import AsyncChat
 from onellm.resources.completions import AsyncCompletions
 from onellm.resources.core import Core
@@ -96,6 +97,7 @@ class AsyncOneLLM:
             http_session=http_session,
         )
         self.audio = AsyncAudio(self._core)
+        self.batches = AsyncBatches(self._core)
         self.chat = AsyncChat(self._core)
         self.completions = AsyncCompletions(self._core)
         self.embeddings = AsyncEmbeddings(self._core)

@@ -5,7 +5,7 @@ provider: what it needs of one arrives in the request.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from onellm.types.audio import (
     TranscriptionStreamEvent,
 )
 from onellm.types.base import Answer
+from onellm.types.batches import Batch, BatchCreateRequest
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
@@ -219,3 +220,28 @@ class UploadDialect(ErrorDecoder, Protocol):
     def encode_cancel(self, upload_id: str) -> HttpRequest: ...
     def decode_upload(self, body: bytes) -> Upload: ...
     def decode_part(self, body: bytes) -> UploadPart: ...
+
+
+class BatchLine(Struct, frozen=True, kw_only=True, gc=False):
+    """One line of a batch's results: the answer's status and body, or an error. Both are JSON, b"" where not there."""
+
+    custom_id: str
+    status: int | None
+    request_id: str | None
+    body: bytes
+    error: bytes
+
+
+class BatchDialect(ErrorDecoder, Protocol):
+    """Batches over one wire format. With `one_model` the batch says the model, and not each request."""
+
+    @property
+    def one_model(self) -> bool: ...
+    def encode_line(self, custom_id: str, body: Mapping[str, Any], endpoint: str) -> bytes: ...
+    def encode_create(self, request: BatchCreateRequest) -> HttpRequest: ...
+    def encode_list(self, request: ListRequest) -> HttpRequest: ...
+    def encode_retrieve(self, batch_id: str) -> HttpRequest: ...
+    def encode_cancel(self, batch_id: str) -> HttpRequest: ...
+    def decode_batch(self, body: bytes) -> Batch: ...
+    def decode_list(self, body: bytes, query: Mapping[str, str]) -> Listing[Batch]: ...
+    def decode_line(self, line: bytes) -> BatchLine: ...

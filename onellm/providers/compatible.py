@@ -1,6 +1,7 @@
 """One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
 from onellm.dialects.base import (
+    BatchDialect,
     ChatDialect,
     CompletionDialect,
     EmbeddingDialect,
@@ -15,6 +16,7 @@ from onellm.dialects.base import (
     UploadDialect,
 )
 from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
+from onellm.dialects.openai.batches import OpenAIBatches
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
@@ -39,6 +41,7 @@ from onellm.errors import (
 )
 from onellm.providers import llama_server
 from onellm.providers.http import HttpProvider
+from onellm.providers.mistral import STATUSES, MistralBatches
 from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.together import TogetherChat
 
@@ -59,6 +62,7 @@ def compatible(
     image_variations: ImageDialect | None = None,
     files: FileDialect | None = None,
     uploads: UploadDialect | None = None,
+    batches: BatchDialect | None = None,
     models: ModelsDialect | None = None,
     moderations: ModerationDialect | None = None,
     rerank: RerankDialect | None = None,
@@ -84,6 +88,7 @@ def compatible(
         image_variations=image_variations or OpenAIImages(path=_VARIATIONS),
         files=files or OpenAIFiles(),
         uploads=uploads,
+        batches=batches or OpenAIBatches(),
         models=models or OpenAIModels(),
         moderations=moderations,
         rerank=rerank,
@@ -132,6 +137,7 @@ def _refuses(*names: str) -> dict[str, str]:
 
 
 _NEVER_EXPIRES = _refuses("expires_after")
+_KEEPS_OUTPUT = _refuses("output_expires_after")
 
 _ROWS = (
     HttpProvider(
@@ -154,6 +160,7 @@ _ROWS = (
         image_variations=OpenAIImages(path=_VARIATIONS, max_n=10, file_types=OPENAI_IMAGES),  # retired
         files=OpenAIFiles(),
         uploads=OpenAIUploads(),
+        batches=OpenAIBatches(),
         models=OpenAIModels(),
         moderations=OpenAIModerations(),
         docs="https://platform.openai.com/docs/api-reference",
@@ -174,6 +181,7 @@ _ROWS = (
         image_edits=OpenAIImages(path=_EDITS),
         image_variations=OpenAIImages(path=_VARIATIONS),
         files=OpenAIFiles(),
+        batches=OpenAIBatches(),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
@@ -215,6 +223,9 @@ _ROWS = (
             paging=WHOLE,
             refuses=_NEVER_EXPIRES,
         ),
+        batches=OpenAIBatches(
+            paging=WHOLE, renames={"model": "model_id"}, refuses=_refuses("metadata", "output_expires_after")
+        ),
         models=OpenAIModels(),  # a bare array
         rerank=Rerank(),
         docs="https://docs.together.ai/reference",
@@ -239,6 +250,7 @@ _ROWS = (
         translations=OpenAITranslations(formats=_JSON_TEXT),
         speech=OpenAISpeech(formats=frozenset({"flac", "mp3", "mulaw", "ogg", "wav"})),
         files=OpenAIFiles(paging=WHOLE, refuses=_NEVER_EXPIRES),
+        batches=OpenAIBatches(paging=WHOLE, refuses=_KEEPS_OUTPUT),
         models=OpenAIModels(),
         docs="https://console.groq.com/docs/api-reference",
     ),
@@ -268,6 +280,7 @@ _ROWS = (
         chat=OpenAIChat(codes={"RESOURCE_EXHAUSTED": RateLimitError, "UNAVAILABLE": OverloadedError}),
         embeddings=OpenAIEmbeddings(),
         images=OpenAIImages(),
+        batches=OpenAIBatches(),  # of files that its native API keeps
         models=OpenAIModels(prefix="models/"),
         docs="https://ai.google.dev/gemini-api/docs/openai",
     ),
@@ -286,6 +299,7 @@ _ROWS = (
             citations_in=("search_results", "citations"),
         ),
         files=OpenAIFiles(path="v1/files"),
+        batches=OpenAIBatches(path="v1/batches", refuses=_KEEPS_OUTPUT),  # of /v1/responses
         models=OpenAIModels(path="v1/models"),
         docs="https://docs.perplexity.ai/api-reference",
     ),
@@ -358,6 +372,14 @@ _ROWS = (
             refuses=_refuses("instructions", "speed"),
         ),
         files=OpenAIFiles(paging=NUMBERED, refuses=_NEVER_EXPIRES),
+        batches=MistralBatches(
+            path="batch/jobs",
+            lines_have_url=False,
+            one_model=True,
+            paging=NUMBERED,
+            statuses=STATUSES,
+            refuses=_KEEPS_OUTPUT,
+        ),
         models=OpenAIModels(),
         moderations=OpenAIModerations(takes_parts=False),
         docs="https://docs.mistral.ai/api",
@@ -478,6 +500,7 @@ _ROWS = (
         transcriptions=OpenAITranscriptions(),
         images=OpenAIImages(),
         files=OpenAIFiles(),
+        batches=OpenAIBatches(),
         docs="https://docs.z.ai/api-reference",
     ),
     HttpProvider(
@@ -551,6 +574,7 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(),
         images=OpenAIImages(),
         files=OpenAIFiles(),
+        batches=OpenAIBatches(),
         models=OpenAIModels(),
         docs="https://docs.tokenfactory.nebius.com/api-reference",
     ),

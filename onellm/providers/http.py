@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, NoReturn, Protocol, TypeVar, cast
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from onellm.dialects.base import (
+    BatchDialect,
     ChatDialect,
     CompletionDialect,
     Dialect,
@@ -35,6 +36,7 @@ from onellm.errors import (
     StreamInterruptedError,
     UnsupportedFeatureError,
 )
+from onellm.providers._batch_lines import read_line
 from onellm.providers.auth import BEARER, Auth, Outgoing
 from onellm.providers.inline import read_whole
 from onellm.providers.protocols import (
@@ -51,6 +53,7 @@ from onellm.providers.protocols import (
 )
 from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, TranscriptionRequest
 from onellm.types.base import Answer
+from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
 from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
@@ -99,6 +102,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     image_variations: ImageDialect | None = None
     files: FileDialect | None = None
     uploads: UploadDialect | None = None
+    batches: BatchDialect | None = None
     models: ModelsDialect | None = None
     moderations: ModerationDialect | None = None
     rerank: RerankDialect | None = None
@@ -270,6 +274,37 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     async def cancel_upload(self, upload_id: str, call: Call) -> Upload:
         dialect = self._dialect(self.uploads, "uploads")
         return await self._fetch(dialect, lambda: dialect.encode_cancel(upload_id), dialect.decode_upload, call)
+
+    @property
+    def one_batch_model(self) -> bool:
+        return self._dialect(self.batches, "batches").one_model
+
+    def check_batch(self, request: BatchCreateRequest) -> None:
+        self._dialect(self.batches, "batches").encode_create(request)
+
+    def encode_batch_line(self, custom_id: str, body: Mapping[str, Any], endpoint: str) -> bytes:
+        return self._dialect(self.batches, "batches").encode_line(custom_id, body, endpoint)
+
+    async def create_batch(self, request: BatchCreateRequest, call: Call) -> Batch:
+        dialect = self._dialect(self.batches, "batches")
+        request.adjustments.clear()
+        made = await self._fetch(dialect, lambda: dialect.encode_create(request), dialect.decode_batch, call)
+        made.adjustments = tuple(request.adjustments)
+        return made
+
+    async def list_batches(self, request: ListRequest, call: Call) -> Listing[Batch]:
+        return await self._list(self._dialect(self.batches, "batches"), request, call)
+
+    async def retrieve_batch(self, batch_id: str, call: Call) -> Batch:
+        dialect = self._dialect(self.batches, "batches")
+        return await self._fetch(dialect, lambda: dialect.encode_retrieve(batch_id), dialect.decode_batch, call)
+
+    async def cancel_batch(self, batch_id: str, call: Call) -> Batch:
+        dialect = self._dialect(self.batches, "batches")
+        return await self._fetch(dialect, lambda: dialect.encode_cancel(batch_id), dialect.decode_batch, call)
+
+    def read_batch_line(self, line: bytes, batch: Batch) -> BatchResult:
+        return read_line(self, self._dialect(self.batches, "batches"), line, batch)
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
         dialect = self._dialect(self.models, "models")

@@ -19,6 +19,7 @@ from onellm.types.audio import (
     TranscriptionStreamEvent,
 )
 from onellm.types.base import Answer
+from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
@@ -343,6 +344,31 @@ class UploadProvider(Protocol):
 
 
 @runtime_checkable
+class BatchProvider(Protocol):
+    """Serves `batches`. With `one_batch_model` a batch has one model for all its requests."""
+
+    @property
+    def one_batch_model(self) -> bool: ...
+
+    def check_batch(self, request: BatchCreateRequest) -> None:
+        """Raise what `create_batch` would say of the call itself: before the requests are sent."""
+        ...
+
+    def encode_batch_line(self, custom_id: str, body: Mapping[str, Any], endpoint: str) -> bytes:
+        """A request as a line of the file that a batch is made of."""
+        ...
+
+    async def create_batch(self, request: BatchCreateRequest, call: Call) -> Batch: ...
+    async def list_batches(self, request: ListRequest, call: Call) -> Listing[Batch]: ...
+    async def retrieve_batch(self, batch_id: str, call: Call) -> Batch: ...
+    async def cancel_batch(self, batch_id: str, call: Call) -> Batch: ...
+
+    def read_batch_line(self, line: bytes, batch: Batch) -> BatchResult:
+        """A line of a file of results. What it cannot be read as is its error, and nothing is raised."""
+        ...
+
+
+@runtime_checkable
 class Configurable(Protocol):
     """A provider that is reached over the network and says where its settings come from.
 
@@ -377,6 +403,7 @@ OPERATIONS: dict[str, type] = {
     "image_variations": ImageVariationProvider,
     "files": FileProvider,
     "uploads": UploadProvider,
+    "batches": BatchProvider,
     "models": ModelProvider,
     "moderations": ModerationProvider,
     "rerank": RerankProvider,

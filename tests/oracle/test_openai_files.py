@@ -1,4 +1,4 @@
-"""What `openai`'s own client sends for files and lists, and what we send for the same call."""
+"""What `openai`'s own client sends for files, batches and lists, and what we send for the same call."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +11,7 @@ from loopback import Answer, Loopback, Recorded
 from onellm import AsyncOneLLM
 
 FILE = {"id": "file-1", "object": "file", "bytes": 3, "created_at": 1, "filename": "a.jsonl", "purpose": "batch"}
+BATCH = {"id": "batch_1", "object": "batch", "status": "validating", "created_at": 1, "endpoint": "/v1/embeddings"}
 LIST = {"object": "list", "data": [FILE], "has_more": False}
 
 CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], Any]] = {
@@ -30,6 +31,21 @@ CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], Any]] = {
     "retrieve": ("files.retrieve", ("file-1/x?",), {}, FILE),
     "content": ("files.content", ("file-1",), {}, "text"),
     "delete": ("files.delete", ("file-1",), {}, {"id": "file-1", "object": "file", "deleted": True}),
+    "create a batch": (
+        "batches.create",
+        (),
+        {
+            "input_file_id": "file-1",
+            "endpoint": "/v1/embeddings",
+            "completion_window": "24h",
+            "metadata": {"a": "b"},
+            "output_expires_after": {"anchor": "created_at", "seconds": 3600},
+        },
+        BATCH,
+    ),
+    "retrieve a batch": ("batches.retrieve", ("batch_1/x",), {}, BATCH),
+    "cancel a batch": ("batches.cancel", ("batch_1",), {}, BATCH),
+    "list batches": ("batches.list", (), {"limit": 5, "after": "batch_0"}, LIST),
     "models": ("models.list", (), {}, {"object": "list", "data": []}),
 }
 
