@@ -50,8 +50,10 @@ if TYPE_CHECKING:
     from onellm.policy.retry import RetryPolicy
     from onellm.providers.registry import get_provider, list_providers, register_provider
     from onellm.resources.audio import AsyncSpeechResponse, AsyncSpeechStream, AsyncTranscriptionStream
+    from onellm.resources.batches import AsyncBatchResults
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
+    from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
     from onellm.short_forms import (
         AudioTranscription,
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
         Speech,
         configure,
     )
+    from onellm.types.batches import BatchRequest, BatchResult
     from onellm.types.options import HttpOptions, Timeouts
 
 __version__ = "0.1.0"
@@ -110,8 +113,10 @@ _HOMES = {
     "policy.retry": ("RetryPolicy",),
     "providers.registry": ("get_provider", "list_providers", "register_provider"),
     "resources.audio": ("AsyncSpeechResponse", "AsyncSpeechStream", "AsyncTranscriptionStream"),
+    "resources.batches": ("AsyncBatchResults",),
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
+    "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
     "short_forms": (
         "AudioTranscription",
@@ -123,6 +128,7 @@ _HOMES = {
         "Speech",
         "configure",
     ),
+    "types.batches": ("BatchRequest", "BatchResult"),
     "types.options": ("HttpOptions", "Timeouts"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -132,11 +138,14 @@ __all__ = [
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncBatchResults",
     "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
     "AsyncCompletionStream",
     "AsyncImageStream",
     "AsyncOneLLM",
+    "AsyncPage",
+    "AsyncPages",
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
     "AsyncTranscriptionStream",
@@ -144,6 +153,8 @@ __all__ = [
     "AudioTranslation",
     "AuthenticationError",
     "BadRequestError",
+    "BatchRequest",
+    "BatchResult",
     "BinaryResponse",
     "ChatCompletion",
     "ChatCompletionStream",

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
     from onellm.resources.audio import AsyncAudio
+    from onellm.resources.batches import AsyncBatches
     from onellm.resources.completions import AsyncCompletions
+    from onellm.resources.files import AsyncFiles
     from onellm.resources.images import AsyncImages
     from onellm.resources.moderations import AsyncModerations
     from onellm.resources.rerank import AsyncRerank
@@ -108,11 +110,25 @@ class AsyncOneLLM:
         return AsyncAudio(self._core)
 
     @cached_property
+    def batches(self) -> "AsyncBatches":
+        """Many requests as one, answered within hours at a lower price."""
+        from onellm.resources.batches import AsyncBatches  # noqa: PLC0415 - for callers who use it
+
+        return AsyncBatches(self._core)
+
+    @cached_property
     def completions(self) -> "AsyncCompletions":
         """Texts continued, or filled in before a `suffix`."""
         from onellm.resources.completions import AsyncCompletions  # noqa: PLC0415 - for callers who use it
 
         return AsyncCompletions(self._core)
+
+    @cached_property
+    def files(self) -> "AsyncFiles":
+        """Files that a provider keeps."""
+        from onellm.resources.files import AsyncFiles  # noqa: PLC0415 - for callers who use it
+
+        return AsyncFiles(self._core)
 
     @cached_property
     def images(self) -> "AsyncImages":

@@ -145,9 +145,10 @@ class APIError(OneLLMError):
 
 
 class APIConnectionError(APIError):
-    """No whole answer arrived."""
+    """No whole answer arrived. `unsent` where there was no connection: the provider has seen nothing of the call."""
 
     retryable = True
+    unsent: bool = False
 
 
 class APITimeoutError(APIConnectionError):

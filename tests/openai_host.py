@@ -7,7 +7,7 @@ from typing import Any
 from loopback import Answer, Recorded, sse, type_sse
 
 
-def openai_host(request: Recorded) -> Answer:
+def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911 - an operation a case
     """What the host answers. A chat's answer is "You said: " and the last message; embeddings count characters."""
     match request.method, request.path.rpartition("/v1/")[2]:
         case "POST", "chat/completions" if request.json["model"] == "no-such-model":

@@ -33,4 +33,4 @@ def _without_list(name: str) -> UnsupportedFeatureError:
 
 async def _list(provider: str | None) -> list[ModelInfo]:
     async with AsyncOneLLM() as client:
-        return await client.models.list(provider)
+        return [model async for model in client.models.list(provider)]

@@ -7,7 +7,7 @@ from typing import TypeVar, TypeVarTuple
 
 from msgspec import Struct
 
-from onellm.errors import APITimeoutError, OneLLMError
+from onellm.errors import APIConnectionError, APITimeoutError, OneLLMError
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -51,6 +51,32 @@ async def retry(call: Callable[[*Arguments], Awaitable[T]], policy: RetryPolicy,
         return await _again(lambda: call(*arguments), policy, failed, began)
     finally:
         del failed  # or the exception holds this frame, and the frame the exception
+
+
+async def retry_making(call: Callable[[], Awaitable[T]], policy: RetryPolicy, *, asked: bool) -> T:
+    """`retry` for a call that makes something: again only where the provider has certainly made nothing.
+
+    That is: no connection, or an answer that puts the call off. A lost connection, a time limit and a failure inside
+    the provider say nothing of it, and a second attempt could make a second one. With `asked` it is `retry`.
+
+    Raises:
+        OneLLMError: the last attempt's; `retryable` is False where it is not known what came of it.
+    """
+    if asked:
+        return await retry(call, policy)
+
+    async def attempt() -> T:
+        try:
+            return await call()
+        except OneLLMError as exc:
+            unsent = isinstance(exc, APIConnectionError) and exc.unsent
+            exc.retryable = exc.retryable and (unsent or exc.status_code in _PUT_OFF)
+            raise
+
+    return await retry(attempt, policy)
+
+
+_PUT_OFF = frozenset({409, 429, 503, 529})
 
 
 async def _again(call: Callable[[], Awaitable[T]], policy: RetryPolicy, failed: OneLLMError, began: float) -> T:

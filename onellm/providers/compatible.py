@@ -1,9 +1,11 @@
 """One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
 from onellm.dialects.base import (
+    BatchDialect,
     ChatDialect,
     CompletionDialect,
     EmbeddingDialect,
+    FileDialect,
     ImageDialect,
     ModelsDialect,
     ModerationDialect,
@@ -11,13 +13,17 @@ from onellm.dialects.base import (
     SpeechDialect,
     TranscriptionDialect,
     TranslationDialect,
+    UploadDialect,
 )
 from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
+from onellm.dialects.openai.batches import OpenAIBatches
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
+from onellm.dialects.openai.files import OpenAIFiles, OpenAIUploads
 from onellm.dialects.openai.fim import ChatShapedCompletions
 from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, OpenAIImages
+from onellm.dialects.openai.lists import NUMBERED, WHOLE
 from onellm.dialects.openai.models import OpenAIModels
 from onellm.dialects.openai.moderations import OpenAIModerations
 from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
@@ -35,6 +41,7 @@ from onellm.errors import (
 )
 from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
+from onellm.providers.mistral import STATUSES, MistralBatches
 from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, refuses
 from onellm.providers.small_hosts import SMALL
@@ -55,6 +62,9 @@ def compatible(
     images: ImageDialect | None = None,
     image_edits: ImageDialect | None = None,
     image_variations: ImageDialect | None = None,
+    files: FileDialect | None = None,
+    uploads: UploadDialect | None = None,
+    batches: BatchDialect | None = None,
     models: ModelsDialect | None = None,
     moderations: ModerationDialect | None = None,
     rerank: RerankDialect | None = None,
@@ -78,6 +88,9 @@ def compatible(
         images=images or OpenAIImages(),
         image_edits=image_edits or OpenAIImages(path=_EDITS),
         image_variations=image_variations or OpenAIImages(path=_VARIATIONS),
+        files=files or OpenAIFiles(),
+        uploads=uploads,
+        batches=batches or OpenAIBatches(),
         models=models or OpenAIModels(),
         moderations=moderations,
         rerank=rerank,
@@ -98,6 +111,9 @@ _BASE64_ONLY: dict[str, dict[str, str | None]] = {"response_format": {"b64_json"
 _FIREWORKS_AUDIO = "https://audio-prod.us-virginia-1.direct.fireworks.ai/v1"
 _FIREWORKS_TURBO = "https://audio-turbo.us-virginia-1.direct.fireworks.ai/v1"
 
+_NEVER_EXPIRES = refuses("expires_after")
+_KEEPS_OUTPUT = refuses("output_expires_after")
+
 _ROWS = (
     HttpProvider(
         name="openai",
@@ -117,6 +133,9 @@ _ROWS = (
             path=_EDITS, max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY, file_types=OPENAI_IMAGES
         ),
         image_variations=OpenAIImages(path=_VARIATIONS, max_n=10, file_types=OPENAI_IMAGES),  # retired
+        files=OpenAIFiles(),
+        uploads=OpenAIUploads(),
+        batches=OpenAIBatches(),
         models=OpenAIModels(),
         moderations=OpenAIModerations(),
         docs="https://platform.openai.com/docs/api-reference",
@@ -136,6 +155,8 @@ _ROWS = (
         images=OpenAIImages(),
         image_edits=OpenAIImages(path=_EDITS),
         image_variations=OpenAIImages(path=_VARIATIONS),
+        files=OpenAIFiles(),
+        batches=OpenAIBatches(),
         models=OpenAIModels(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
@@ -154,6 +175,7 @@ _ROWS = (
         transcriptions=OpenAITranscriptions(),
         speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
         images=OpenAIImages(path="images"),
+        files=OpenAIFiles(refuses=_NEVER_EXPIRES),
         models=OpenAIModels(),
         rerank=Rerank(),
         docs="https://openrouter.ai/docs/api-reference",
@@ -175,6 +197,16 @@ _ROWS = (
         translations=OpenAITranslations(formats=_JSON_ONLY),
         speech=OpenAISpeech(formats=frozenset({"mp3", "wav", "raw"})),
         images=OpenAIImages(values={"response_format": {"b64_json": "base64"}}),
+        files=OpenAIFiles(
+            upload_path="files/upload",
+            names_file=True,
+            purposes={"batch": "batch-api"},
+            paging=WHOLE,
+            refuses=_NEVER_EXPIRES,
+        ),
+        batches=OpenAIBatches(
+            paging=WHOLE, renames={"model": "model_id"}, refuses=refuses("metadata", "output_expires_after")
+        ),
         models=OpenAIModels(),  # a bare array
         rerank=Rerank(),
         docs="https://docs.together.ai/reference",
@@ -208,6 +240,8 @@ _ROWS = (
         transcriptions=OpenAITranscriptions(formats=_JSON_TEXT, refuses=_WHISPER),
         translations=OpenAITranslations(formats=_JSON_TEXT),
         speech=OpenAISpeech(formats=frozenset({"flac", "mp3", "mulaw", "ogg", "wav"})),
+        files=OpenAIFiles(paging=WHOLE, refuses=_NEVER_EXPIRES),
+        batches=OpenAIBatches(paging=WHOLE, refuses=_KEEPS_OUTPUT),
         models=OpenAIModels(),
         docs="https://console.groq.com/docs/api-reference",
     ),
@@ -238,6 +272,7 @@ _ROWS = (
         chat=OpenAIChat(codes={"RESOURCE_EXHAUSTED": RateLimitError, "UNAVAILABLE": OverloadedError}),
         embeddings=OpenAIEmbeddings(),
         images=OpenAIImages(),
+        batches=OpenAIBatches(),  # of files that its native API keeps
         models=OpenAIModels(prefix="models/"),
         docs="https://ai.google.dev/gemini-api/docs/openai",
         notes=("Options of Google alone stand in a literal key `extra_body` of the body, under `google`.",),
@@ -256,6 +291,8 @@ _ROWS = (
             audio_input=False,
             citations_in=("search_results", "citations"),
         ),
+        files=OpenAIFiles(path="v1/files"),
+        batches=OpenAIBatches(path="v1/batches", refuses=_KEEPS_OUTPUT),  # of /v1/responses
         models=OpenAIModels(path="v1/models"),  # its vectors are bytes and bits, not floats: no embeddings here
         docs="https://docs.perplexity.ai/api-reference",
         notes=(
@@ -337,6 +374,15 @@ _ROWS = (
             voice_field="voice_id",
             refuses=refuses("instructions", "speed"),
         ),
+        files=OpenAIFiles(paging=NUMBERED, refuses=_NEVER_EXPIRES),
+        batches=MistralBatches(
+            path="batch/jobs",
+            lines_have_url=False,
+            one_model=True,
+            paging=NUMBERED,
+            statuses=STATUSES,
+            refuses=_KEEPS_OUTPUT,
+        ),
         models=OpenAIModels(),
         moderations=OpenAIModerations(takes_parts=False),
         docs="https://docs.mistral.ai/api",
@@ -384,6 +430,7 @@ _ROWS = (
         ),
         images=OpenAIImages(),
         image_edits=OpenAIImages(path=_EDITS, inline=True),
+        files=OpenAIFiles(),
         models=OpenAIModels(),
         docs="https://docs.x.ai/docs/api-reference",
         notes=("Some models refuse `stop`, the penalties or `reasoning_effort`; the host says so.",),
@@ -416,6 +463,7 @@ _ROWS = (
                 "rate_limit_reached_error": RateLimitError,
             },
         ),
+        files=OpenAIFiles(refuses=_NEVER_EXPIRES),
         models=OpenAIModels(),
         docs="https://platform.moonshot.ai/docs/api",
         notes=(
@@ -445,6 +493,8 @@ _ROWS = (
         embeddings=OpenAIEmbeddings(base64=False),
         transcriptions=OpenAITranscriptions(),
         images=OpenAIImages(),
+        files=OpenAIFiles(),
+        batches=OpenAIBatches(),
         models=OpenAIModels(),  # its docs do not say
         docs="https://docs.z.ai/api-reference",
         notes=(
@@ -529,6 +579,8 @@ _ROWS = (
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         images=OpenAIImages(),
+        files=OpenAIFiles(),
+        batches=OpenAIBatches(),
         models=OpenAIModels(),
         docs="https://docs.tokenfactory.nebius.com/api-reference",
     ),

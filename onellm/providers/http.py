@@ -1,18 +1,20 @@
 """The one class behind every row: a provider that is reached over HTTP and speaks one dialect an operation."""
 
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Generic, NoReturn, TypeVar, cast
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from onellm.dialects.base import (
+    BatchDialect,
     ChatDialect,
     CompletionDialect,
     Dialect,
     EmbeddingDialect,
     ErrorDecoder,
+    FileDialect,
     HttpRequest,
     ImageDialect,
     ModelsDialect,
@@ -24,6 +26,7 @@ from onellm.dialects.base import (
     TakesWhole,
     TranscriptionDialect,
     TranslationDialect,
+    UploadDialect,
 )
 from onellm.dialects.errors import request_id
 from onellm.errors import (
@@ -34,6 +37,7 @@ from onellm.errors import (
     StreamInterruptedError,
     UnsupportedFeatureError,
 )
+from onellm.providers._batch_lines import read_line
 from onellm.providers.auth import BEARER, Auth, Outgoing
 from onellm.providers.inline import read_whole
 from onellm.providers.protocols import (
@@ -51,13 +55,17 @@ from onellm.providers.protocols import (
 )
 from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, TranscriptionRequest
 from onellm.types.base import Answer
+from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
 from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, Upload, UploadPart
+from onellm.types.files import InputFile
 from onellm.types.images import ImageRequest, ImagesResponse
 from onellm.types.models import ModelInfo
 from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
+from onellm.types.pages import Listing, ListRequest
 from onellm.types.request import Request
 from onellm.types.rerank import RerankRequest, RerankResponse
 
@@ -96,6 +104,9 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     images: ImageDialect | None = None
     image_edits: ImageDialect | None = None
     image_variations: ImageDialect | None = None
+    files: FileDialect | None = None
+    uploads: UploadDialect | None = None
+    batches: BatchDialect | None = None
     models: ModelsDialect | None = None
     moderations: ModerationDialect | None = None
     rerank: RerankDialect | None = None
@@ -216,6 +227,91 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     async def create_moderation(self, request: ModerationRequest, call: Call) -> ModerationCreateResponse:
         return await self._ask(self._dialect(self.moderations, "moderations"), request, call)
 
+    async def create_file(self, request: FileRequest, call: Call) -> FileObject:
+        dialect = self._dialect(self.files, "files")
+        request.adjustments.clear()
+        made = await self._fetch(dialect, lambda: dialect.encode_create(request), dialect.decode_file, call)
+        made.adjustments = tuple(request.adjustments)
+        return made
+
+    async def list_files(self, request: ListRequest, call: Call) -> Listing[FileObject]:
+        return await self._list(self._dialect(self.files, "files"), request, call)
+
+    async def retrieve_file(self, file_id: str, call: Call) -> FileObject:
+        dialect = self._dialect(self.files, "files")
+        return await self._fetch(dialect, lambda: dialect.encode_retrieve(file_id), dialect.decode_file, call)
+
+    async def open_file(self, file_id: str, call: Call) -> Binary:
+        dialect = self._dialect(self.files, "files")
+        try:
+            response = await self._open(dialect, dialect.encode_content(file_id), call)
+            binary = HttpBinary(self.name, Request(provider=self.name, model=""), response)
+            await binary.open()
+        except OneLLMError as exc:
+            _locate(exc, self.name, None)
+        return binary
+
+    async def delete_file(self, file_id: str, call: Call) -> FileDeleted:
+        dialect = self._dialect(self.files, "files")
+        return await self._fetch(dialect, lambda: dialect.encode_delete(file_id), dialect.decode_deleted, call)
+
+    @property
+    def largest_whole_file(self) -> int:
+        return self._dialect(self.uploads, "uploads").largest_whole
+
+    @property
+    def largest_part(self) -> int:
+        return self._dialect(self.uploads, "uploads").largest_part
+
+    async def create_upload(self, request: FileRequest, size: int, call: Call) -> Upload:
+        dialect = self._dialect(self.uploads, "uploads")
+        return await self._fetch(dialect, lambda: dialect.encode_create(request, size), dialect.decode_upload, call)
+
+    async def add_upload_part(self, upload_id: str, part: InputFile, call: Call) -> UploadPart:
+        dialect = self._dialect(self.uploads, "uploads")
+        return await self._fetch(dialect, lambda: dialect.encode_part(upload_id, part), dialect.decode_part, call)
+
+    async def complete_upload(self, upload_id: str, part_ids: Sequence[str], call: Call) -> Upload:
+        dialect = self._dialect(self.uploads, "uploads")
+        return await self._fetch(
+            dialect, lambda: dialect.encode_complete(upload_id, part_ids), dialect.decode_upload, call
+        )
+
+    async def cancel_upload(self, upload_id: str, call: Call) -> Upload:
+        dialect = self._dialect(self.uploads, "uploads")
+        return await self._fetch(dialect, lambda: dialect.encode_cancel(upload_id), dialect.decode_upload, call)
+
+    @property
+    def one_batch_model(self) -> bool:
+        return self._dialect(self.batches, "batches").one_model
+
+    def check_batch(self, request: BatchCreateRequest) -> None:
+        self._dialect(self.batches, "batches").encode_create(request)
+
+    def encode_batch_line(self, custom_id: str, body: Mapping[str, Any], endpoint: str) -> bytes:
+        return self._dialect(self.batches, "batches").encode_line(custom_id, body, endpoint)
+
+    async def create_batch(self, request: BatchCreateRequest, call: Call) -> Batch:
+        dialect = self._dialect(self.batches, "batches")
+        request.adjustments.clear()
+        made = await self._fetch(dialect, lambda: dialect.encode_create(request), dialect.decode_batch, call)
+        made.adjustments = tuple(request.adjustments)
+        return made
+
+    async def list_batches(self, request: ListRequest, call: Call) -> Listing[Batch]:
+        return await self._list(self._dialect(self.batches, "batches"), request, call)
+
+    async def retrieve_batch(self, batch_id: str, call: Call) -> Batch:
+        dialect = self._dialect(self.batches, "batches")
+        return await self._fetch(dialect, lambda: dialect.encode_retrieve(batch_id), dialect.decode_batch, call)
+
+    async def cancel_batch(self, batch_id: str, call: Call) -> Batch:
+        dialect = self._dialect(self.batches, "batches")
+        return await self._fetch(dialect, lambda: dialect.encode_cancel(batch_id), dialect.decode_batch, call)
+
+    def read_batch_line(self, line: bytes, batch: Batch) -> BatchResult:
+        return read_line(self, self._dialect(self.batches, "batches"), line, batch)
+
     async def list_models(self, call: Call) -> list[ModelInfo]:
         dialect = self._dialect(self.models, "models")
         try:
@@ -223,21 +319,14 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             models = dialect.decode_list(response.body)
         except OneLLMError as exc:
             _locate(exc, self.name, None)
-        for model in models:
-            model.provider = self.name
-            model.request_id = request_id(response.headers)
+        self._sign(models, response)
         return models
 
     async def retrieve_model(self, model: str, call: Call) -> ModelInfo:
         dialect = self._dialect(self.models, "models")
-        try:
-            response = await self._send(dialect, dialect.encode_retrieve(model), call)
-            found = dialect.decode_retrieve(response.body)
-        except OneLLMError as exc:
-            _locate(exc, self.name, model)
-        found.provider = self.name
-        found.request_id = request_id(response.headers)
-        return found
+        return await self._fetch(
+            dialect, lambda: dialect.encode_retrieve(model), dialect.decode_retrieve, call, model=model
+        )
 
     # --- how a request goes out ---
 
@@ -265,6 +354,43 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         if request.adjustments:
             reply.adjustments = tuple(request.adjustments)
         return reply
+
+    async def _fetch(
+        self,
+        dialect: ErrorDecoder,
+        encode: Callable[[], HttpRequest],
+        decode: Callable[[bytes], AnswerT],
+        call: Call,
+        *,
+        model: str | None = None,
+    ) -> AnswerT:
+        """`_ask` for what belongs to an account and not to a model."""
+        try:
+            response = await self._send(dialect, encode(), call)
+            found = decode(response.body)
+        except OneLLMError as exc:
+            _locate(exc, self.name, model)
+        self._sign([found], response)
+        return found
+
+    async def _list(self, dialect: "_Lists[AnswerT]", request: ListRequest, call: Call) -> Listing[AnswerT]:
+        request.adjustments.clear()
+        try:
+            http = dialect.encode_list(request)
+            response = await self._send(dialect, http, call)
+            query = {**http.query, **{name: str(value) for name, value in (call.query or {}).items()}}
+            listing = dialect.decode_list(response.body, query)
+        except OneLLMError as exc:
+            _locate(exc, self.name, None)
+        self._sign([listing, *listing.data], response)
+        listing.adjustments = tuple(request.adjustments)
+        return listing
+
+    def _sign(self, received: Sequence[Answer], response: Response) -> None:
+        found = request_id(response.headers)
+        for each in received:
+            each.provider = self.name
+            each.request_id = found
 
     async def _ask_stream(
         self, dialect: StreamDialect[RequestT, AnswerT, ChunkT], request: RequestT, call: Call
@@ -348,6 +474,13 @@ def _request(http: HttpRequest, call: Call, address: tuple[str, dict[str, str]])
 def _query_value(value: object) -> object:
     """JSON's words for the bools; everything else as Python writes it."""
     return str(value).lower() if isinstance(value, bool) else value
+
+
+class _Lists(ErrorDecoder, Protocol[AnswerT]):
+    """What the dialects of lists that come in pages have in common."""
+
+    def encode_list(self, request: ListRequest) -> HttpRequest: ...
+    def decode_list(self, body: bytes, query: Mapping[str, str]) -> Listing[AnswerT]: ...
 
 
 class HttpBinary:

@@ -25,15 +25,18 @@ if TYPE_CHECKING:
         TranscriptionRequest,
         TranscriptionStreamEvent,
     )
+    from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
     from onellm.types.chat import ChatCompletion, ChatCompletionChunk
     from onellm.types.chat_params import ChatRequest
     from onellm.types.completions import Completion, CompletionRequest
     from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
-    from onellm.types.files import Form
+    from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, Upload, UploadPart
+    from onellm.types.files import Form, InputFile
     from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
     from onellm.types.models import ModelInfo
     from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
     from onellm.types.options import Timeouts, TokenSource
+    from onellm.types.pages import Listing, ListRequest
     from onellm.types.rerank import RerankRequest, RerankResponse
     from onellm.types.secret import Secret
 
@@ -323,6 +326,60 @@ class ModelProvider(Protocol):
 
 
 @runtime_checkable
+class FileProvider(Protocol):
+    """Serves `files`."""
+
+    async def create_file(self, request: FileRequest, call: Call) -> FileObject: ...
+    async def list_files(self, request: ListRequest, call: Call) -> Listing[FileObject]: ...
+    async def retrieve_file(self, file_id: str, call: Call) -> FileObject: ...
+
+    async def open_file(self, file_id: str, call: Call) -> Binary:
+        """Open the content, up to its first byte."""
+        ...
+
+    async def delete_file(self, file_id: str, call: Call) -> FileDeleted: ...
+
+
+@runtime_checkable
+class UploadProvider(Protocol):
+    """Takes files in parts. `largest_whole_file` and `largest_part` are bytes."""
+
+    @property
+    def largest_whole_file(self) -> int: ...
+    @property
+    def largest_part(self) -> int: ...
+    async def create_upload(self, request: FileRequest, size: int, call: Call) -> Upload: ...
+    async def add_upload_part(self, upload_id: str, part: InputFile, call: Call) -> UploadPart: ...
+    async def complete_upload(self, upload_id: str, part_ids: Sequence[str], call: Call) -> Upload: ...
+    async def cancel_upload(self, upload_id: str, call: Call) -> Upload: ...
+
+
+@runtime_checkable
+class BatchProvider(Protocol):
+    """Serves `batches`. With `one_batch_model` a batch has one model for all its requests."""
+
+    @property
+    def one_batch_model(self) -> bool: ...
+
+    def check_batch(self, request: BatchCreateRequest) -> None:
+        """Raise what `create_batch` would say of the call itself: before the requests are sent."""
+        ...
+
+    def encode_batch_line(self, custom_id: str, body: Mapping[str, Any], endpoint: str) -> bytes:
+        """A request as a line of the file that a batch is made of."""
+        ...
+
+    async def create_batch(self, request: BatchCreateRequest, call: Call) -> Batch: ...
+    async def list_batches(self, request: ListRequest, call: Call) -> Listing[Batch]: ...
+    async def retrieve_batch(self, batch_id: str, call: Call) -> Batch: ...
+    async def cancel_batch(self, batch_id: str, call: Call) -> Batch: ...
+
+    def read_batch_line(self, line: bytes, batch: Batch) -> BatchResult:
+        """A line of a file of results. What it cannot be read as is its error, and nothing is raised."""
+        ...
+
+
+@runtime_checkable
 class Configurable(Protocol):
     """A provider that is reached over the network and says where its settings come from.
 
@@ -355,6 +412,9 @@ OPERATIONS: dict[str, type] = {
     "images": ImageProvider,
     "image_edits": ImageEditProvider,
     "image_variations": ImageVariationProvider,
+    "files": FileProvider,
+    "uploads": UploadProvider,
+    "batches": BatchProvider,
     "models": ModelProvider,
     "moderations": ModerationProvider,
     "rerank": RerankProvider,

@@ -1,5 +1,6 @@
 """`models`. https://platform.openai.com/docs/api-reference/models"""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import Unpack
@@ -7,8 +8,10 @@ from typing_extensions import Unpack
 from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core
+from onellm.resources.pages import AsyncPages
 from onellm.types.models import ModelInfo
 from onellm.types.options import CallOptions
+from onellm.types.pages import Listing
 
 if TYPE_CHECKING:
     from onellm.providers.protocols import ModelProvider
@@ -20,19 +23,24 @@ class AsyncModels:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> "list[ModelInfo]":
-        """The models of a provider, the default one where none is named.
+    def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> AsyncPages[ModelInfo]:
+        """The models of a provider, the default one where none is named; they come in one page.
 
         Raises:
             UnsupportedFeatureError: the provider has no list.
-            APIConnectionError, APIStatusError: no answer, or a refusal.
+            APIConnectionError, APIStatusError: when it is awaited: no answer, or a refusal.
         """
         name = self._core.config.default_provider if provider is None else validation.text(provider, "provider")
         bound = self._core.require(name, "models")
         given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.list")
         taken = self._core.options(bound, given)
         served = cast("ModelProvider", bound.provider)
-        return await retry(lambda: served.list_models(taken.call), taken.retry)
+
+        async def fetch(_: Mapping[str, str]) -> Listing[ModelInfo]:
+            models = await retry(served.list_models, taken.retry, taken.call)
+            return Listing(data=models, provider=name, request_id=models[0].request_id if models else None)
+
+        return AsyncPages(fetch)
 
     async def retrieve(self, model: str, **options: Unpack[CallOptions]) -> ModelInfo:
         """One model, named "provider/model".

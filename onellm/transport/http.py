@@ -498,6 +498,7 @@ def _translate(exc: BaseException, pool: _Pool, watch: Watch, timeouts: Timeouts
     if isinstance(exc, aiohttp.ServerTimeoutError):
         error = APITimeoutError(f"no connection to {where} within {timeouts.connect:g} s (connect)")
         error.phase = "connect"
+        error.unsent = True
         raise error from None
     # aiohttp's words for these hold the whole URL, and its query may hold a key.
     if isinstance(exc, aiohttp.InvalidURL):
@@ -507,7 +508,9 @@ def _translate(exc: BaseException, pool: _Pool, watch: Watch, timeouts: Timeouts
     if isinstance(exc, aiohttp.ClientPayloadError):
         raise APIConnectionError(f"the answer from {where} broke off: {_shown(exc)}") from exc
     if isinstance(exc, aiohttp.ClientError | OSError):
-        raise APIConnectionError(f"no answer from {where}: {_shown(exc) or type(exc).__name__}") from exc
+        lost = APIConnectionError(f"no answer from {where}: {_shown(exc) or type(exc).__name__}")
+        lost.unsent = isinstance(exc, aiohttp.ClientConnectorError)
+        raise lost from exc
     if isinstance(exc, ValueError):
         # aiohttp's words name no values; the exception itself may hold a header, and with it a key.
         raise ConfigurationError(f"the request cannot be sent: {exc}") from None

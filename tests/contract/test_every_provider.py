@@ -435,7 +435,7 @@ async def test_what_is_not_served_is_refused(name: str, operation: str, server: 
     if operation in row.operations:
         pytest.skip("it serves it, it says")
     async with connect(server, name) as client:
-        calls = {
+        calls: dict[str, Callable[[], Any]] = {
             "chat": lambda: client.chat.completions.create(
                 model=f"{name}/x", messages=[{"role": "user", "content": "x"}]
             ),
@@ -443,7 +443,7 @@ async def test_what_is_not_served_is_refused(name: str, operation: str, server: 
             "models": lambda: client.models.list(name),
         }
         with pytest.raises(UnsupportedFeatureError, match=f"{name} does not serve {operation}; .*openai.* does"):
-            await calls[operation]()  # type: ignore[no-untyped-call]
+            await calls[operation]()
     assert server.requests == []
 
 
@@ -489,6 +489,7 @@ async def test_models(name: str, server: Loopback) -> None:
     server.plays(Answer(chunks=[played.listing(prefix)]), Answer(chunks=[played.single(prefix)]))
     async with connect(server, name) as client:
         listed = await client.models.list(name)
+        assert (listed.has_more, listed.provider, len(listed)) == (False, name, len(played.ids))
         found = await client.models.retrieve(f"{name}/{played.ids[0]}")
     assert dialect is not None
     check_head(server.requests[0], name, "GET", dialect.encode_list().path)

@@ -278,9 +278,8 @@ async def test_the_same_answers_are_read(server: Loopback) -> None:
             ],
             [(chunk.choices[0].delta.content, chunk.choices[0].finish_reason) for chunk in chunks],
             [list(item.embedding) for item in vectors.data],
-            [item.id for item in (await client.models.list()).data]
-            if not prefix
-            else [item.id for item in await client.models.list()],
+            [item.id for item in (await client.models.list()).data],
+            [item.id async for item in client.models.list()],
         ]
 
     async with AsyncOpenAI(api_key=KEY, base_url=f"{server.url}/v1") as theirs:

