@@ -303,6 +303,10 @@ SAMPLE = {
                     page = await page.next_page()
 
 
+            def __iter__(self) -> Iterator[T]:
+                """Of this page alone; a twin goes on, as `async for` does."""
+                return iter(self.data)
+
             async def pages(self) -> AsyncIterator["AsyncPage[T]"]:
                 """This one and all that follow."""
                 yield self

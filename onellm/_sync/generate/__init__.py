@@ -6,6 +6,7 @@ has its public methods, with their signatures, overloads and docstrings minus wh
 - a coroutine is submitted to the loop thread; a plain method or a property is asked in the caller's thread;
 - `__anext__`, and an async generator that iterates over `self`, are translated: the same code on the same state, in
   the caller's thread, so that what one network read has brought is handed out without going to the loop again;
+- what can be iterated over in both ways, a twin iterates over as `async for` does;
 - any other async generator is asked for one item at a time;
 - an answer, or an attribute, that is an `AsyncY` becomes a `Y`, and so do the items of an async iterator;
 - an `AsyncZ` with `__await__` has no twin: a method that gives one is blocking, and gives what awaiting gives;

@@ -108,7 +108,7 @@ class Twin:
         first = f"class {self._name}{f'({generic[0]})' if generic else ''}:"
         parts = [*self._constructor(), *self._attributes()]
         for name, member in self._members.items():
-            if is_public(name):
+            if is_public(name) and not (name == "__iter__" and "__aiter__" in self._members):
                 parts += self._method(name, member)
         if generic:
             self._use(self._source, f"{TAB}{generic[0]}")
@@ -191,7 +191,7 @@ class Twin:
 
     def _method(self, name: str, member: Member) -> Iterator[str]:
         new = RENAMED.get(name, name)
-        if new != name and new in self._members:
+        if new not in {name, "__iter__"} and new in self._members:
             raise member.source.error(member.last, f"{name} and {new} would both become {new}")
         for definition in member.definitions:
             decorators = [ast.unparse(decorator) for decorator in definition.decorator_list]
