@@ -84,6 +84,7 @@ class Core:
         """Add a provider to this client; one that was used under its name before is forgotten."""
         self.registry.register(provider)
         self._bound.pop(provider.name, None)
+        self._usual.pop(provider.name, None)
 
     def split(self, model: object) -> tuple[str, str]:
         """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
@@ -150,9 +151,10 @@ class Core:
 
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""
-        taken = {name: given.pop(name) for name in _OPTIONS if name in given} if given else {}
+        taken = {name: given.pop(name) for name in _OPTIONS if name in given} if given else None
         if not taken and (usual := self._usual.get(bound.provider.name)) is not None:
             return usual
+        taken = taken or {}
         retries = taken.get("max_retries")
         if retries is not None and retries < 0:
             raise InvalidRequestError(f"max_retries: give a whole number from 0, not {retries}", param="max_retries")
