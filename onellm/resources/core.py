@@ -149,9 +149,10 @@ class Core:
 
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""
-        taken = {name: given.pop(name) for name in _OPTIONS if name in given} if given else {}
+        taken = {name: given.pop(name) for name in _OPTIONS if name in given} if given else None
         if not taken and (usual := self._usual.get(bound.provider.name)) is not None:
             return usual
+        taken = taken or {}
         retries = taken.get("max_retries")
         if retries is not None and retries < 0:
             raise InvalidRequestError(f"max_retries: give a whole number from 0, not {retries}", param="max_retries")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import Answer, Loopback
+from wire.openai import CHAT
 
 import onellm
 from onellm import AsyncOneLLM
@@ -189,3 +191,13 @@ def test_a_package_that_is_broken_is_named(installed: Path, source: str, text: s
         Registry().get("brought")
     assert caught.value.message.startswith("the provider 'brought' that broken_plugin brings: ")
     assert text in caught.value.message
+
+
+async def test_registering_anew_replaces_what_calls_had_in_common(loopback: Loopback) -> None:
+    """The next call goes to the base URL of the provider that is registered now, not to the one before."""
+    loopback.plays(Answer(chunks=[CHAT]), Answer(chunks=[CHAT]))
+    async with AsyncOneLLM() as client:
+        for path in ("before", "after"):
+            client.register(compatible.compatible("own", f"{loopback.url}/{path}"))
+            await client.chat.completions.create(model="own/m", messages=[{"role": "user", "content": "hi"}])
+    assert [request.path for request in loopback.requests] == ["/before/chat/completions", "/after/chat/completions"]
