@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from onellm._sync.audio import SpeechResponse, SpeechStream, TranscriptionStream
+    from onellm._sync.batches import BatchResults
     from onellm._sync.binary import BinaryResponse
     from onellm._sync.client import OneLLM
     from onellm._sync.images import ImageStream
+    from onellm._sync.pages import Page
     from onellm._sync.streams import ChatCompletionStream, CompletionStream
     from onellm.client import AsyncOneLLM
     from onellm.errors import (
@@ -73,9 +75,11 @@ __version__ = "0.1.0"
 # Where each public name lives. A test holds this table against the imports above and against __all__.
 _HOMES = {
     "_sync.audio": ("SpeechResponse", "SpeechStream", "TranscriptionStream"),
+    "_sync.batches": ("BatchResults",),
     "_sync.binary": ("BinaryResponse",),
     "_sync.client": ("OneLLM",),
     "_sync.images": ("ImageStream",),
+    "_sync.pages": ("Page",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream"),
     "client": ("AsyncOneLLM",),
     "errors": (
@@ -155,6 +159,7 @@ __all__ = [
     "BadRequestError",
     "BatchRequest",
     "BatchResult",
+    "BatchResults",
     "BinaryResponse",
     "ChatCompletion",
     "ChatCompletionStream",
@@ -177,6 +182,7 @@ __all__ = [
     "OneLLM",
     "OneLLMError",
     "OverloadedError",
+    "Page",
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",

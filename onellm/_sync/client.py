@@ -8,9 +8,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from onellm._sync.audio import Audio
+from onellm._sync.batches import Batches
 from onellm._sync.chat import Chat
 from onellm._sync.completions import Completions
 from onellm._sync.embeddings import Embeddings
+from onellm._sync.files import Files
 from onellm._sync.images import Images
 from onellm._sync.models import Models
 from onellm._sync.moderations import Moderations
@@ -94,9 +96,19 @@ class OneLLM:
         return Audio(self._async.audio)
 
     @cached_property
+    def batches(self) -> "Batches":
+        """Many requests as one, answered within hours at a lower price."""
+        return Batches(self._async.batches)
+
+    @cached_property
     def completions(self) -> "Completions":
         """Texts continued, or filled in before a `suffix`."""
         return Completions(self._async.completions)
+
+    @cached_property
+    def files(self) -> "Files":
+        """Files that a provider keeps."""
+        return Files(self._async.files)
 
     @cached_property
     def images(self) -> "Images":

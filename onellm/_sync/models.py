@@ -4,6 +4,8 @@
 
 from typing_extensions import Unpack
 
+from onellm._sync.iteration import awaited
+from onellm._sync.pages import Page
 from onellm._sync.portal import run
 from onellm.resources.models import AsyncModels
 from onellm.types.models import ModelInfo
@@ -16,14 +18,14 @@ class Models:
     def __init__(self, held: AsyncModels) -> None:
         self._async = held
 
-    def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> "list[ModelInfo]":
-        """The models of a provider, the default one where none is named.
+    def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> Page[ModelInfo]:
+        """The models of a provider, the default one where none is named; they come in one page.
 
         Raises:
             UnsupportedFeatureError: the provider has no list.
-            APIConnectionError, APIStatusError: no answer, or a refusal.
+            APIConnectionError, APIStatusError: when it is awaited: no answer, or a refusal.
         """
-        return run(self._async.list(provider, **options))
+        return Page(run(awaited(self._async.list(provider, **options))))
 
     def retrieve(self, model: str, **options: Unpack[CallOptions]) -> ModelInfo:
         """One model, named "provider/model".

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class AsyncPage(Generic[T]):
-    """One page of a list. `for`, `len` and `[…]` are over its own items; `async for` goes on into the next pages.
+    """One page of a list. `len` and `[…]` are over its own items, `async for` goes on into the next pages.
 
     data:         its items
     has_more:     whether a page follows
