@@ -29,7 +29,7 @@
             ├── RateLimitError                  429
             │   └── QuotaExceededError          402, or a 429 that no waiting ends
             └── InternalServerError             5xx
-                └── OverloadedError             503, 529: the provider is busy
+                └── OverloadedError             498, 503, 529: the provider is busy
 
 Names are those of the `openai` package where it has one. `retryable` belongs to the class: whether the
 same call may succeed later. An instance differs from its class only where the provider said so itself
@@ -232,7 +232,7 @@ class InternalServerError(APIStatusError):
 
 
 class OverloadedError(InternalServerError):
-    """503, 529 and the codes that say so: the provider is too busy."""
+    """498, 503, 529 and the codes that say so: the provider is too busy."""
 
 
 STATUS: "dict[int, type[APIStatusError]]" = {
@@ -246,6 +246,7 @@ STATUS: "dict[int, type[APIStatusError]]" = {
     413: RequestTooLargeError,
     422: UnprocessableEntityError,
     429: RateLimitError,
+    498: OverloadedError,
     503: OverloadedError,
     504: RequestTimeoutError,
     524: RequestTimeoutError,

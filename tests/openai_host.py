@@ -6,6 +6,31 @@ from typing import Any
 
 from loopback import Answer, Recorded, sse, type_sse
 
+_FILE: dict[str, Any] = {"id": "file-1", "object": "file", "bytes": 18, "created_at": 1, "filename": "notes.txt"}
+_BATCH: dict[str, Any] = {
+    "id": "batch_1",
+    "object": "batch",
+    "endpoint": "/v1/chat/completions",
+    "status": "validating",
+}
+_SAID = {"index": 0, "message": {"role": "assistant", "content": "You said: Rome"}, "finish_reason": "stop"}
+_RESULT = {
+    "custom_id": "Rome",
+    "response": {"status_code": 200, "body": {"id": "1", "choices": [_SAID]}},
+    "error": None,
+}
+
+# Files and batches are always the same ones.
+_KEPT: dict[tuple[str, str], Any] = {
+    ("POST", "batches"): _BATCH,
+    ("GET", "batches/batch_1"): _BATCH | {"status": "completed", "output_file_id": "file-out"},
+    ("POST", "files"): _FILE,
+    ("GET", "files"): {"object": "list", "data": [_FILE], "has_more": False},
+    ("GET", "files/file-out/content"): _RESULT,
+    ("GET", "files/file-1/content"): b"Remember the milk.",
+    ("DELETE", "files/file-1"): {"id": "file-1", "object": "file", "deleted": True},
+}
+
 
 def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911 - an operation a case
     """What the host answers. A chat's answer is "You said: " and the last message; embeddings count characters."""
@@ -35,6 +60,8 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911 - an operat
         case "GET", "models":
             data = [{"id": name, "object": "model", "created": 1, "owned_by": "us"} for name in ("small", "org/large")]
             return Answer(chunks=[{"object": "list", "data": data}])
+        case method, path if (method, path) in _KEPT:
+            return Answer(chunks=[_KEPT[method, path]])
         case _:
             return Answer(status=404, chunks=[{"error": {"message": "no such path", "type": "not_found_error"}}])
 

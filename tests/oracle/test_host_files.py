@@ -32,9 +32,14 @@ JOB = {
 }
 
 
+# Fields that a package adds by itself, each with what they say.
+LEFT_OUT = {"visibility": "workspace, which is what the host does anyway"}
+
+
 def sent(request: Recorded) -> Any:
     if request.headers.get("content-type", "").startswith("multipart/"):
-        return request.method, request.path, sorted(fields(request)), files(request)
+        known = [field for field in sorted(fields(request)) if field[0] not in LEFT_OUT]
+        return request.method, request.path, known, files(request)
     return request.method, request.path, request.json if request.body else None
 
 
@@ -78,10 +83,9 @@ async def test_batches(host: str, client: str, base: str) -> None:
     pytest.importorskip(host, reason=f"needs the package {host} (extra: oracle)")
     package = import_module(host)
     call: dict[str, Any] = {"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    root = "" if host == "groq" else base
     async with Loopback() as server:
         server.plays(Answer(chunks=[{"id": "batch_1", "status": "VALIDATING"}]))
-        async with getattr(package, client)(api_key="k", base_url=f"{server.url}{root}", max_retries=0) as theirs:
+        async with getattr(package, client)(api_key="k", base_url=server.url, max_retries=0) as theirs:
             await theirs.batches.create(**call)
             await theirs.batches.cancel("batch_1")
             await theirs.batches.retrieve("batch_1")
