@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest, with_model
+from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai.chat import is_error
 from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError
 from onellm.types.rerank import RerankRequest, RerankResponse, RerankResult, RerankUsage
@@ -38,7 +39,6 @@ class _Answer(Struct):
     input_tokens: int | None = None
 
 
-_encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], _Answer | list[_Item]]
 _decode = msgspec.json.Decoder(_Answer | list[_Item], strict=False).decode
 
@@ -82,7 +82,7 @@ class Rerank(Struct, frozen=True, kw_only=True):
         body.update(self.always)
         body.update(request.extra_body or {})
         path, hosted_at = self.addresses(request.model)
-        return HttpRequest(path=path, hosted_at=hosted_at, body=_encode(body))
+        return HttpRequest(path=path, hosted_at=hosted_at, body=encode_json(body))
 
     def addresses(self, model: str) -> tuple[str, str]:
         """The path and the own address, with the model in them."""
@@ -109,7 +109,7 @@ class Rerank(Struct, frozen=True, kw_only=True):
             raise self.decode_error(200, {}, body, now=0.0)
         try:
             wire = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except DECODE_ERRORS:
             wire = lenient.convert(lenient.decode_json(body, "a reranking"), _Answer, "a reranking")
         answer = wire if isinstance(wire, _Answer) else _Answer(results=wire)
         results = _results(answer, body, len(request.documents))

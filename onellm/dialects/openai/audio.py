@@ -12,6 +12,7 @@ from msgspec import Struct
 from onellm.dialects import errors
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.form import encode_fields
+from onellm.dialects.lenient import DECODE_ERRORS
 from onellm.dialects.openai import events
 from onellm.dialects.openai.events import EventReducer
 from onellm.dialects.params import refuse, rename
@@ -316,7 +317,7 @@ def _plain(body: bytes, request: Request) -> Transcription:
             raise errors.decode_error(200, {}, body, now=0.0)
         try:
             return Transcription(text=_json.decode(body).text, raw=body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except DECODE_ERRORS:
             pass  # a text that begins with a brace
     try:
         return Transcription(text=body.decode(), raw=body)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest, Reducer, with_model
+from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import repair
 from onellm.dialects.openai.chat import FINISH, SseReducer, interrupted, is_error
 from onellm.dialects.params import refuse, rename
@@ -16,7 +17,6 @@ from onellm.transport.sse import SseDecoder
 from onellm.types.chat import CompletionUsage, FinishReason
 from onellm.types.completions import Completion, CompletionChoice, CompletionLogprobs, CompletionRequest
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Completion, strict=False).decode
 
 
@@ -64,7 +64,7 @@ class OpenAICompletions(Struct, frozen=True, kw_only=True):
         return HttpRequest(
             path=with_model(self.path, request.model),
             hosted_at=with_model(self.hosted_at, request.model),
-            body=_encode(body),
+            body=encode_json(body),
         )
 
     def _one(self, request: CompletionRequest) -> str:
@@ -112,7 +112,7 @@ def decode_completion(data: bytes, what: str) -> Completion:
     """
     try:
         reply = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except DECODE_ERRORS:
         reply = lenient.convert(lenient.decode_json(data, what), Completion, what)
     reply.raw = data
     if any(choice.logprobs is not None and choice.logprobs.tokens is None for choice in reply.choices):

@@ -4,29 +4,22 @@ https://platform.openai.com/docs/api-reference/audio/transcript-text-delta-event
 """
 
 from collections.abc import Mapping
-from typing import Generic, TypeVar
-
-import msgspec
-from msgspec import Raw, Struct
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from onellm.dialects import errors, lenient
+from onellm.dialects.lenient import DECODE_ERRORS
+from onellm.dialects.openai.chat import is_error
 from onellm.errors import APIStatusError, OneLLMError, ResponseDecodeError, StreamInterruptedError
 from onellm.transport.sse import EventTooLargeError, SseDecoder
 from onellm.types.base import Answer
 from onellm.types.request import Request
 
+if TYPE_CHECKING:
+    import msgspec
+
 AnswerT = TypeVar("AnswerT", bound=Answer)
 EventT = TypeVar("EventT", bound=Answer)
 T = TypeVar("T")
-
-
-class _MaybeError(Struct):
-    error: Raw = Raw(b"null")  # of any type, null included: a union with None would take nothing else
-
-
-_decode_maybe_error = msgspec.json.Decoder(_MaybeError).decode
-_NO_ERROR = frozenset({b"null", b"false", b'""', b"{}", b"[]", b"0"})
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode(body: bytes, decoder: "msgspec.json.Decoder[T]", what: str) -> T:
@@ -37,18 +30,13 @@ def decode(body: bytes, decoder: "msgspec.json.Decoder[T]", what: str) -> T:
     """
     try:
         return decoder.decode(body)
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         return lenient.convert(lenient.decode_json(body, what), decoder.type, what)
 
 
 def has_error(data: bytes) -> bool:
     """Whether JSON that came with status 200 is an error all the same."""
-    if b'"error"' not in data:
-        return False
-    try:
-        return bytes(_decode_maybe_error(data).error) not in _NO_ERROR
-    except _DECODE_ERRORS:
-        return False
+    return b'"error"' in data and is_error(data)
 
 
 class EventReducer(Generic[EventT, AnswerT]):

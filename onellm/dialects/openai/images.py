@@ -14,6 +14,7 @@ from msgspec import Struct
 from onellm.dialects import errors
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.form import encode_fields
+from onellm.dialects.lenient import encode_json
 from onellm.dialects.openai import events
 from onellm.dialects.openai.events import EventReducer
 from onellm.dialects.params import refuse, rename
@@ -68,7 +69,6 @@ class _Event(Struct, gc=False):
     usage: ImageUsage | None = None
 
 
-_encode = msgspec.json.Encoder().encode
 _response = msgspec.json.Decoder(ImagesResponse, strict=False)
 _event = msgspec.json.Decoder(_Event, strict=False)
 
@@ -110,11 +110,11 @@ class OpenAIImages(Struct, frozen=True, kw_only=True):
             body["prompt"] = request.prompt
         body |= self.encode_params(request) | stream
         if not request.images:
-            return HttpRequest(path=self.path, body=_encode(body | dict(request.extra_body or {})))
+            return HttpRequest(path=self.path, body=encode_json(body | dict(request.extra_body or {})))
         self._check_images(request)
         if self.inline:
             body |= _inline(request)
-            return HttpRequest(path=self.path, body=_encode(body | dict(request.extra_body or {})))
+            return HttpRequest(path=self.path, body=encode_json(body | dict(request.extra_body or {})))
         name = "image" if request.single else "image[]"
         files = [(name, image) for image in request.images]
         files += [

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from onellm.dialects import errors
 from onellm.dialects.base import HttpRequest
+from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai.chat import is_error
 from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError
 from onellm.types.moderations import ByCategory, Moderation, ModerationCreateResponse, ModerationRequest
@@ -28,7 +29,6 @@ class _Response(Struct):
 
 T = TypeVar("T")
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Response, strict=False).decode
 
 
@@ -47,14 +47,14 @@ class OpenAIModerations(Struct, frozen=True, kw_only=True):
         if request.model:
             body["model"] = request.model
         body.update(request.extra_body or {})
-        return HttpRequest(path=self.path, body=_encode(body))
+        return HttpRequest(path=self.path, body=encode_json(body))
 
     def decode_response(self, body: bytes, request: ModerationRequest) -> ModerationCreateResponse:
         if b'"error"' in body and is_error(body):
             raise self.decode_error(200, {}, body, now=0.0)
         try:
             wire = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except DECODE_ERRORS as exc:
             raise ResponseDecodeError(f"not a moderation: {exc}", body=body) from exc
         if len(wire.results) != request.expected_results:
             raise ResponseDecodeError(

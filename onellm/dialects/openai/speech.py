@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from onellm.dialects import errors
 from onellm.dialects.base import HttpRequest
+from onellm.dialects.lenient import encode_json
 from onellm.dialects.openai import events
 from onellm.dialects.openai.events import EventReducer
 from onellm.dialects.params import refuse, rename
@@ -49,7 +50,6 @@ class _Answer(Struct, gc=False):
     audio_data: bytes | None = None
 
 
-_encode = msgspec.json.Encoder().encode
 _event = msgspec.json.Decoder(_Event, strict=False)
 _answer = msgspec.json.Decoder(_Answer, strict=False)
 
@@ -103,7 +103,7 @@ class OpenAISpeech(Struct, frozen=True, kw_only=True):
         if request.voice is not None:
             body[self.voice_field] = request.voice
         body |= params | stream | dict(request.extra_body or {})
-        return HttpRequest(path=self.path, body=_encode(body))
+        return HttpRequest(path=self.path, body=encode_json(body))
 
     def decode_response(self, body: bytes, request: SpeechRequest) -> SpeechAudioDoneEvent:
         """What came in place of events.
