@@ -172,11 +172,17 @@ def _unless(phrase: str) -> Callable[[Any], str]:
     return lambda _: phrase
 
 
+_PAGING = {
+    "after": "a list goes on after the last id",
+    "page": "the pages of a list have numbers",
+    "whole": "a list comes whole",
+}
 _WORDS: dict[str, Callable[[Any], str]] = {
     # where
     "path": lambda path: f"at {_code(path)}",
     "hosted_at": lambda url: f"at {_code(url)}, unless a base URL is given",
     "hosted_models": lambda urls: ", ".join(f"model {_code(model)} at {_code(url)}" for model, url in urls.items()),
+    "paging": lambda paging: _PAGING[paging.style],
     # arguments
     "renames": lambda names: ", ".join(f"{_code(name)} is sent as {_code(other)}" for name, other in names.items()),
     "values": _values,
