@@ -55,7 +55,7 @@ async def send_in_parts(  # noqa: PLR0917 - what the call is made of
         async with _parts(request.file, size, part_size) as parts:
             ids = await _send(provider, upload.id, parts, options)
         done = await retry_making(lambda: provider.complete_upload(upload.id, ids, call), options.retry, asked=asked)
-    except Exception:
+    except Exception:  # whatever it was, it is raised on; the begun upload is not left with the provider
         with contextlib.suppress(OneLLMError):
             await provider.cancel_upload(upload.id, call)
         raise

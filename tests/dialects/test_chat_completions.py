@@ -874,3 +874,15 @@ def test_a_stream_without_sse_is_folded_by_its_chunks() -> None:
         dump({"id": "x", "choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}), chunks.append
     )
     assert (len(chunks), reducer.close().choices[0].message.content) == (1, "a")
+
+
+def test_a_stream_without_its_second_choice_is_cut() -> None:
+    """Without `[DONE]` the end of all the choices that were asked for is the end, and not of those that have begun."""
+    first = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
+    reducer = DIALECT.reducer(asking(n=2), max_event_bytes=1 << 20)
+    reducer.feed(first)
+    with pytest.raises(StreamInterruptedError):
+        reducer.close()
+    reducer = DIALECT.reducer(asking(n=2), max_event_bytes=1 << 20)
+    reducer.feed(first + first.replace(b'"index":0', b'"index":1'))
+    assert len(reducer.close().choices) == 2

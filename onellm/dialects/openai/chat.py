@@ -367,7 +367,7 @@ class SseReducer(Generic[ChunkT]):
         return chunks
 
     def feed_chunk(self, data: bytes, emit: Callable[[ChunkT], object]) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of stream reads its own chunks
 
     def _settle(self) -> None:
         """Nothing more comes.
@@ -431,7 +431,8 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
 
     def close(self) -> ChatCompletion:
         self._settle()
-        ended = bool(self._choices) and all(state.finish is not None for state in self._choices.values())
+        wanted: int = self._request.params.get("n", 1)
+        ended = len(self._choices) >= wanted and all(state.finish is not None for state in self._choices.values())
         if self._head is None or not (self.finished or ended):
             raise interrupted(self._request)
         reply = self._head

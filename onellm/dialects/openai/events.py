@@ -83,7 +83,7 @@ class EventReducer(Generic[EventT, AnswerT]):
 
     def read(self, data: bytes) -> list[EventT]:
         """One event's JSON; an event of an unknown type is none."""
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass knows its own events
 
     def end(self) -> list[EventT]:
         """What is still to be said when `[DONE]` comes."""
@@ -91,4 +91,4 @@ class EventReducer(Generic[EventT, AnswerT]):
 
     def whole(self) -> AnswerT:
         """What the events add up to."""
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass knows its own events
