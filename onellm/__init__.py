@@ -67,7 +67,11 @@ if TYPE_CHECKING:
         Speech,
         configure,
     )
+    from onellm.types.anthropic import AnthropicOptions
     from onellm.types.batches import BatchRequest, BatchResult
+    from onellm.types.bedrock import BedrockOptions
+    from onellm.types.cohere import CohereOptions
+    from onellm.types.google import GoogleOptions
     from onellm.types.options import HttpOptions, Timeouts
 
 __version__ = "0.1.0"
@@ -132,7 +136,11 @@ _HOMES = {
         "Speech",
         "configure",
     ),
+    "types.anthropic": ("AnthropicOptions",),
     "types.batches": ("BatchRequest", "BatchResult"),
+    "types.bedrock": ("BedrockOptions",),
+    "types.cohere": ("CohereOptions",),
+    "types.google": ("GoogleOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -142,6 +150,7 @@ __all__ = [
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AnthropicOptions",
     "AsyncBatchResults",
     "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
@@ -160,10 +169,12 @@ __all__ = [
     "BatchRequest",
     "BatchResult",
     "BatchResults",
+    "BedrockOptions",
     "BinaryResponse",
     "ChatCompletion",
     "ChatCompletionStream",
     "ClientClosedError",
+    "CohereOptions",
     "Completion",
     "CompletionStream",
     "ConfigurationError",
@@ -171,6 +182,7 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthExceededError",
     "Embedding",
+    "GoogleOptions",
     "HttpOptions",
     "Image",
     "ImageStream",

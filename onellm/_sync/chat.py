@@ -11,7 +11,7 @@ from onellm._sync.portal import run
 from onellm._sync.streams import ChatCompletionStream
 from onellm.resources.chat import AsyncChat, AsyncChatCompletions
 from onellm.resources.streams import AsyncChatCompletionStream
-from onellm.types.chat import ChatCompletion
+from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatParams, MessageParam
 
 
@@ -73,6 +73,18 @@ class ChatCompletions:
         if isinstance(reply, AsyncChatCompletionStream):
             return ChatCompletionStream(reply)
         return reply
+
+    def count_tokens(self, *, model: str, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> TokenCount:
+        """How many tokens the prompt of a call has, as its provider counts them; nothing is generated.
+
+        Give the call's other arguments, too: tools, response_format and thinking count.
+
+        Raises:
+            UsageError: the call is wrong, or the provider does not count; nothing was sent.
+            APIConnectionError: no whole answer arrived.
+            APIStatusError: the provider refused.
+        """
+        return run(self._async.count_tokens(model=model, messages=messages, **params))
 
 
 class Chat:

@@ -187,6 +187,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "renames": lambda names: ", ".join(f"{_code(name)} is sent as {_code(other)}" for name, other in names.items()),
     "values": _values,
     "refuses": _refuses,
+    "input_types": lambda kinds: (
+        "input types: " + ", ".join(f"{_code(k)} as {_code(word)}" for k, word in kinds.items())
+    ),
     "lists": lambda names: f"one {_codes(names)} is sent as a list",
     "response_formats": lambda kinds: (
         f"response formats: {_codes(sorted(kinds))} only" if kinds else "takes no `response_format`"

@@ -22,7 +22,7 @@ from onellm.types.audio import (
 )
 from onellm.types.base import Answer
 from onellm.types.batches import Batch, BatchCreateRequest
-from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+from onellm.types.chat import ChatCompletion, ChatCompletionChunk, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
@@ -140,7 +140,13 @@ class ChatDialect(StreamDialect[ChatRequest, ChatCompletion, ChatCompletionChunk
     @property
     def reasoning(self) -> bool: ...
 
+    @property
+    def native_options(self) -> frozenset[str]:
+        """The arguments of native APIs, such as `anthropic=`, that this dialect reads from `request.params`."""
+        ...
 
+
+TokenCountDialect: TypeAlias = Dialect[ChatRequest, TokenCount]
 TranscriptionDialect: TypeAlias = StreamDialect[TranscriptionRequest, AnyTranscription, TranscriptionStreamEvent]
 TranslationDialect: TypeAlias = Dialect[TranscriptionRequest, AnyTranslation]
 

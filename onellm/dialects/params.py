@@ -1,10 +1,16 @@
 """Arguments under a host's names: what all dialects do with them. The dicts are changed in place."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
 
 from onellm.errors import InvalidRequestError
+from onellm.types.chat_params import NATIVE_OPTIONS, ChatRequest
 from onellm.types.request import Request
+
+OptionsT = TypeVar("OptionsT", bound=Struct)
 
 # Values that ask for what every host does unasked: where the argument is not taken, leaving them out changes nothing.
 _UNASKED = {
@@ -46,3 +52,29 @@ def rename(params: dict[str, Any], renames: Mapping[str, str], request: Request)
                 raise InvalidRequestError(f"give {other} or {name}, not both", param=name)
             params[other] = params.pop(name)
             request.adjustments.append(f"sent {name} as {other}")
+
+
+def native_options(request: ChatRequest, name: str, kind: type[OptionsT]) -> OptionsT:
+    """The options of a dialect's own API in a call, such as `anthropic=AnthropicOptions(...)`; else the defaults.
+
+    Raises:
+        InvalidRequestError: they are of another type, or hold what does not fit.
+    """
+    given = request.params.get(name)
+    if isinstance(given, kind):
+        given = msgspec.to_builtins(given)  # a Struct's own constructor checks nothing
+    try:
+        return kind() if given is None else msgspec.convert(given, kind)
+    except msgspec.ValidationError as exc:
+        raise InvalidRequestError(f"{name} must be {kind.__name__}(...): {exc}", param=name) from None
+
+
+def refuse_foreign_options(params: dict[str, Any], request: Request) -> None:
+    """Leave out the options of native APIs, for a dialect that has none.
+
+    Raises:
+        UnsupportedParameterError: unless the call or the client relaxes it.
+    """
+    for name in sorted(NATIVE_OPTIONS & params.keys()):
+        request.unsupported(name, "it is for hosts that speak that API")
+        del params[name]

@@ -9,11 +9,12 @@ from onellm.types.secret import Secret
 
 
 class Outgoing(Struct, frozen=True, gc=False):
-    """What a signer needs to see of a request."""
+    """What a signer needs to see of a request. body is None where there is none, or it is a form; now is Unix time."""
 
     method: str
     url: str
     body: bytes | None
+    now: float
 
 
 class Auth(Protocol):

@@ -537,7 +537,7 @@ _ROWS = (
         key_env=("NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"),
         chat=OpenAIChat(renames=MAX_TOKENS),
         completions=OpenAICompletions(),
-        embeddings=OpenAIEmbeddings(),
+        embeddings=OpenAIEmbeddings(input_types={"query": "query", "document": "passage"}),
         models=OpenAIModels(),
         rerank=NvidiaRerank(
             path="ranking",  # of a NIM container
@@ -547,7 +547,7 @@ _ROWS = (
             takes_top_n=False,
         ),
         docs="https://docs.api.nvidia.com/nim/reference/llm-apis",
-        notes=("Models for retrieval want `input_type` in `extra_body` of embeddings: `query` or `passage`.",),
+        notes=("Models for retrieval want the `input_type` of what is embedded.",),
     ),
     HttpProvider(
         name="sambanova",

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -19,25 +19,22 @@ from onellm.dialects.base import (
     ImageDialect,
     ModelsDialect,
     ModerationDialect,
-    Reducer,
     RerankDialect,
     SpeechDialect,
     StreamDialect,
-    TakesWhole,
+    TokenCountDialect,
     TranscriptionDialect,
     TranslationDialect,
     UploadDialect,
 )
 from onellm.dialects.errors import request_id
 from onellm.errors import (
-    APIConnectionError,
     APIStatusError,
     OneLLMError,
-    ResponseDecodeError,
-    StreamInterruptedError,
     UnsupportedFeatureError,
 )
 from onellm.providers._batch_lines import read_line
+from onellm.providers.answers import HttpAnswerStream, HttpBinary, is_json, locate, open_answer
 from onellm.providers.auth import BEARER, Auth, Outgoing
 from onellm.providers.inline import read_whole
 from onellm.providers.protocols import (
@@ -56,7 +53,7 @@ from onellm.providers.protocols import (
 from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, TranscriptionRequest
 from onellm.types.base import Answer
 from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
-from onellm.types.chat import ChatCompletion
+from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
@@ -96,6 +93,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     auth: Auth = BEARER
     chat: ChatDialect | None = None
+    token_counts: TokenCountDialect | None = None
     completions: CompletionDialect | None = None
     embeddings: EmbeddingDialect | None = None
     transcriptions: TranscriptionDialect | None = None
@@ -143,6 +141,15 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     def function_calling_support(self) -> bool:
         return self.chat is not None and self.chat.tools
 
+    @property
+    def native_options(self) -> frozenset[str]:
+        """The arguments of native APIs, such as `anthropic=`, that its calls take."""
+        return frozenset() if self.chat is None else self.chat.native_options
+
+    def settle(self, settings: ProviderSettings) -> ProviderSettings:
+        """The settings as its requests need them: called once a client, for what follows from options."""
+        return settings
+
     def get_model_capabilities(self, model: str) -> dict[str, bool]:  # noqa: ARG002 - rows know hosts, not models
         return {
             "json_mode_support": self.json_mode_support,
@@ -160,32 +167,35 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     # A coroutine handed on, and not one more around it: each costs every wake-up of the call.
     def create_chat_completion(self, request: ChatRequest, call: Call) -> Coroutine[Any, Any, ChatCompletion]:
-        return self._ask(self._dialect(self.chat, "chat"), request, call)
+        return self.ask(self._dialect(self.chat, "chat"), request, call)
 
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
-        return await self._ask_stream(self._dialect(self.chat, "chat"), request, call)
+        return await self.ask_stream(self._dialect(self.chat, "chat"), request, call)
+
+    async def count_tokens(self, request: ChatRequest, call: Call) -> TokenCount:
+        return await self.ask(self._dialect(self.token_counts, "token_counts"), request, call)
 
     async def create_completion(self, request: CompletionRequest, call: Call) -> Completion:
-        return await self._ask(self._dialect(self.completions, "completions"), request, call)
+        return await self.ask(self._dialect(self.completions, "completions"), request, call)
 
     async def stream_completion(self, request: CompletionRequest, call: Call) -> CompletionStream:
-        return await self._ask_stream(self._dialect(self.completions, "completions"), request, call)
+        return await self.ask_stream(self._dialect(self.completions, "completions"), request, call)
 
     @property
     def max_embedding_inputs(self) -> int:
         return self._dialect(self.embeddings, "embeddings").max_inputs
 
     async def create_embeddings(self, request: EmbeddingsRequest, call: Call) -> CreateEmbeddingResponse:
-        return await self._ask(self._dialect(self.embeddings, "embeddings"), request, call)
+        return await self.ask(self._dialect(self.embeddings, "embeddings"), request, call)
 
     async def create_transcription(self, request: TranscriptionRequest, call: Call) -> AnyTranscription:
-        return await self._ask(self._dialect(self.transcriptions, "transcriptions"), request, call)
+        return await self.ask(self._dialect(self.transcriptions, "transcriptions"), request, call)
 
     async def stream_transcription(self, request: TranscriptionRequest, call: Call) -> TranscriptionStream:
-        return await self._ask_stream(self._dialect(self.transcriptions, "transcriptions"), request, call)
+        return await self.ask_stream(self._dialect(self.transcriptions, "transcriptions"), request, call)
 
     async def create_translation(self, request: TranscriptionRequest, call: Call) -> AnyTranslation:
-        return await self._ask(self._dialect(self.translations, "translations"), request, call)
+        return await self.ask(self._dialect(self.translations, "translations"), request, call)
 
     async def create_speech(self, request: SpeechRequest, call: Call) -> Binary:
         dialect = self._dialect(self.speech, "speech")
@@ -193,44 +203,44 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         try:
             response = await self._open(dialect, dialect.encode_request(request), call)
             binary = HttpBinary(self.name, request, response)
-            if dialect.json_answer or _is_json(response):
+            if dialect.json_answer or is_json(response):
                 body = await binary.read_whole(call.max_body_bytes)
                 binary.holds(dialect.decode_audio(body), dialect.content_type(request))
             await binary.open()
         except OneLLMError as exc:
-            _locate(exc, self.name, request.model)
+            locate(exc, self.name, request.model)
         return binary
 
     async def stream_speech(self, request: SpeechRequest, call: Call) -> SpeechStream:
-        return await self._ask_stream(self._dialect(self.speech, "speech"), request, call)
+        return await self.ask_stream(self._dialect(self.speech, "speech"), request, call)
 
     async def generate_images(self, request: ImageRequest, call: Call) -> ImagesResponse:
-        return await self._ask(self._dialect(self.images, "images"), request, call)
+        return await self.ask(self._dialect(self.images, "images"), request, call)
 
     async def stream_images(self, request: ImageRequest, call: Call) -> ImageStream:
-        return await self._ask_stream(self._dialect(self.images, "images"), request, call)
+        return await self.ask_stream(self._dialect(self.images, "images"), request, call)
 
     async def edit_images(self, request: ImageRequest, call: Call) -> ImagesResponse:
         dialect = self._dialect(self.image_edits, "image_edits")
-        return await self._ask(dialect, await _with_images(dialect, request, call), call)
+        return await self.ask(dialect, await _with_images(dialect, request, call), call)
 
     async def stream_image_edits(self, request: ImageRequest, call: Call) -> ImageStream:
         dialect = self._dialect(self.image_edits, "image_edits")
-        return await self._ask_stream(dialect, await _with_images(dialect, request, call), call)
+        return await self.ask_stream(dialect, await _with_images(dialect, request, call), call)
 
     async def vary_image(self, request: ImageRequest, call: Call) -> ImagesResponse:
-        return await self._ask(self._dialect(self.image_variations, "image_variations"), request, call)
+        return await self.ask(self._dialect(self.image_variations, "image_variations"), request, call)
 
     async def create_rerank(self, request: RerankRequest, call: Call) -> RerankResponse:
-        return await self._ask(self._dialect(self.rerank, "rerank"), request, call)
+        return await self.ask(self._dialect(self.rerank, "rerank"), request, call)
 
     async def create_moderation(self, request: ModerationRequest, call: Call) -> ModerationCreateResponse:
-        return await self._ask(self._dialect(self.moderations, "moderations"), request, call)
+        return await self.ask(self._dialect(self.moderations, "moderations"), request, call)
 
     async def create_file(self, request: FileRequest, call: Call) -> FileObject:
         dialect = self._dialect(self.files, "files")
         request.adjustments.clear()
-        made = await self._fetch(dialect, lambda: dialect.encode_create(request), dialect.decode_file, call)
+        made = await self.fetch(dialect, lambda: dialect.encode_create(request), dialect.decode_file, call)
         made.adjustments = tuple(request.adjustments)
         return made
 
@@ -239,7 +249,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def retrieve_file(self, file_id: str, call: Call) -> FileObject:
         dialect = self._dialect(self.files, "files")
-        return await self._fetch(dialect, lambda: dialect.encode_retrieve(file_id), dialect.decode_file, call)
+        return await self.fetch(dialect, lambda: dialect.encode_retrieve(file_id), dialect.decode_file, call)
 
     async def open_file(self, file_id: str, call: Call) -> Binary:
         dialect = self._dialect(self.files, "files")
@@ -248,12 +258,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             binary = HttpBinary(self.name, Request(provider=self.name, model=""), response)
             await binary.open()
         except OneLLMError as exc:
-            _locate(exc, self.name, None)
+            locate(exc, self.name, None)
         return binary
 
     async def delete_file(self, file_id: str, call: Call) -> FileDeleted:
         dialect = self._dialect(self.files, "files")
-        return await self._fetch(dialect, lambda: dialect.encode_delete(file_id), dialect.decode_deleted, call)
+        return await self.fetch(dialect, lambda: dialect.encode_delete(file_id), dialect.decode_deleted, call)
 
     @property
     def largest_whole_file(self) -> int:
@@ -265,21 +275,21 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def create_upload(self, request: FileRequest, size: int, call: Call) -> Upload:
         dialect = self._dialect(self.uploads, "uploads")
-        return await self._fetch(dialect, lambda: dialect.encode_create(request, size), dialect.decode_upload, call)
+        return await self.fetch(dialect, lambda: dialect.encode_create(request, size), dialect.decode_upload, call)
 
     async def add_upload_part(self, upload_id: str, part: InputFile, call: Call) -> UploadPart:
         dialect = self._dialect(self.uploads, "uploads")
-        return await self._fetch(dialect, lambda: dialect.encode_part(upload_id, part), dialect.decode_part, call)
+        return await self.fetch(dialect, lambda: dialect.encode_part(upload_id, part), dialect.decode_part, call)
 
     async def complete_upload(self, upload_id: str, part_ids: Sequence[str], call: Call) -> Upload:
         dialect = self._dialect(self.uploads, "uploads")
-        return await self._fetch(
+        return await self.fetch(
             dialect, lambda: dialect.encode_complete(upload_id, part_ids), dialect.decode_upload, call
         )
 
     async def cancel_upload(self, upload_id: str, call: Call) -> Upload:
         dialect = self._dialect(self.uploads, "uploads")
-        return await self._fetch(dialect, lambda: dialect.encode_cancel(upload_id), dialect.decode_upload, call)
+        return await self.fetch(dialect, lambda: dialect.encode_cancel(upload_id), dialect.decode_upload, call)
 
     @property
     def one_batch_model(self) -> bool:
@@ -294,7 +304,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     async def create_batch(self, request: BatchCreateRequest, call: Call) -> Batch:
         dialect = self._dialect(self.batches, "batches")
         request.adjustments.clear()
-        made = await self._fetch(dialect, lambda: dialect.encode_create(request), dialect.decode_batch, call)
+        made = await self.fetch(dialect, lambda: dialect.encode_create(request), dialect.decode_batch, call)
         made.adjustments = tuple(request.adjustments)
         return made
 
@@ -303,11 +313,11 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def retrieve_batch(self, batch_id: str, call: Call) -> Batch:
         dialect = self._dialect(self.batches, "batches")
-        return await self._fetch(dialect, lambda: dialect.encode_retrieve(batch_id), dialect.decode_batch, call)
+        return await self.fetch(dialect, lambda: dialect.encode_retrieve(batch_id), dialect.decode_batch, call)
 
     async def cancel_batch(self, batch_id: str, call: Call) -> Batch:
         dialect = self._dialect(self.batches, "batches")
-        return await self._fetch(dialect, lambda: dialect.encode_cancel(batch_id), dialect.decode_batch, call)
+        return await self.fetch(dialect, lambda: dialect.encode_cancel(batch_id), dialect.decode_batch, call)
 
     def read_batch_line(self, line: bytes, batch: Batch) -> BatchResult:
         return read_line(self, self._dialect(self.batches, "batches"), line, batch)
@@ -318,13 +328,13 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             response = await self._send(dialect, dialect.encode_list(), call)
             models = dialect.decode_list(response.body)
         except OneLLMError as exc:
-            _locate(exc, self.name, None)
+            locate(exc, self.name, None)
         self._sign(models, response)
         return models
 
     async def retrieve_model(self, model: str, call: Call) -> ModelInfo:
         dialect = self._dialect(self.models, "models")
-        return await self._fetch(
+        return await self.fetch(
             dialect, lambda: dialect.encode_retrieve(model), dialect.decode_retrieve, call, model=model
         )
 
@@ -335,7 +345,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             raise UnsupportedFeatureError(f"{self.name} does not serve {operation}", provider=self.name)
         return dialect
 
-    async def _ask(self, dialect: Dialect[RequestT, AnswerT], request: RequestT, call: Call) -> AnswerT:
+    async def ask(self, dialect: Dialect[RequestT, AnswerT], request: RequestT, call: Call) -> AnswerT:
         """Send one request, read one whole answer."""
         request.adjustments.clear()  # a retry encodes anew
         http = None
@@ -348,14 +358,14 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         except OneLLMError as exc:
             if http is not None:
                 _mark_final(exc, http)
-            _locate(exc, self.name, request.model)
+            locate(exc, self.name, request.model)
         reply.provider = self.name
         reply.request_id = request_id(response.headers)
         if request.adjustments:
             reply.adjustments = tuple(request.adjustments)
         return reply
 
-    async def _fetch(
+    async def fetch(
         self,
         dialect: ErrorDecoder,
         encode: Callable[[], HttpRequest],
@@ -364,12 +374,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         *,
         model: str | None = None,
     ) -> AnswerT:
-        """`_ask` for what belongs to an account and not to a model."""
+        """`ask` for what belongs to an account and not to a model."""
         try:
             response = await self._send(dialect, encode(), call)
             found = decode(response.body)
         except OneLLMError as exc:
-            _locate(exc, self.name, model)
+            locate(exc, self.name, model)
         self._sign([found], response)
         return found
 
@@ -381,7 +391,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             query = {**http.query, **{name: str(value) for name, value in (call.query or {}).items()}}
             listing = dialect.decode_list(response.body, query)
         except OneLLMError as exc:
-            _locate(exc, self.name, None)
+            locate(exc, self.name, None)
         self._sign([listing, *listing.data], response)
         listing.adjustments = tuple(request.adjustments)
         return listing
@@ -392,16 +402,16 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             each.provider = self.name
             each.request_id = found
 
-    async def _ask_stream(
+    async def ask_stream(
         self, dialect: StreamDialect[RequestT, AnswerT, ChunkT], request: RequestT, call: Call
-    ) -> "_HttpChunkStream[ChunkT, AnswerT]":
+    ) -> HttpAnswerStream[ChunkT, AnswerT]:
         """Send one request, read its answer up to the first chunk."""
         request.adjustments.clear()
         try:
             response = await self._open(dialect, dialect.encode_stream(request), call)
-            return await _open_chunks(self.name, dialect, request, response, call)
+            return await open_answer(self.name, dialect, request, response, call)
         except OneLLMError as exc:
-            _locate(exc, self.name, request.model)
+            locate(exc, self.name, request.model)
 
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
         response = await _request(http, call, await self._address(http, call))
@@ -425,9 +435,17 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     def _usual_address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]] | None:
         """Where nearly all requests go: JSON to the base URL, with headers that are worked out once a client."""
-        if http.body is None or http.hosted_at or http.headers or http.query or call.headers or call.query:
-            return None
         settings = call.settings
+        if (
+            http.body is None
+            or http.hosted_at
+            or http.headers
+            or http.query
+            or settings.query
+            or call.headers
+            or call.query
+        ):
+            return None
         if settings.usual_headers is None:
             fixed = self.auth.fixed_headers(settings)
             if fixed is None:
@@ -442,15 +460,16 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         settings = call.settings
         hosted = http.hosted_at and settings.base_url == self.base_url
         url = http.hosted_at if hosted else f"{settings.base_url}/{http.path}"
-        if http.query or call.query:
-            query = {name: _query_value(value) for name, value in {**http.query, **(call.query or {})}.items()}
+        if http.query or settings.query or call.query:
+            asked = {**settings.query, **http.query, **(call.query or {})}
+            query = {name: _query_value(value) for name, value in asked.items()}
             url = f"{url}?{urlencode(query, doseq=True)}"
         headers = self._first_headers(settings)
         if http.body is not None:
             headers["Content-Type"] = "application/json"
         if http.headers:
             headers.update(http.headers)
-        headers.update(await self.auth.headers(Outgoing(http.method, url, http.body), settings))
+        headers.update(await self.auth.headers(Outgoing(http.method, url, http.body, time.time()), settings))
         if call.headers:
             for name, value in call.headers.items():
                 for ours in [ours for ours in headers if ours.lower() == name.lower()]:
@@ -483,171 +502,12 @@ class _Lists(ErrorDecoder, Protocol[AnswerT]):
     def decode_list(self, body: bytes, query: Mapping[str, str]) -> Listing[AnswerT]: ...
 
 
-class HttpBinary:
-    """An answer of bytes, read as it comes."""
-
-    def __init__(self, provider: str, request: Request, response: ResponseStream) -> None:
-        self.provider = provider
-        self.request_id = request_id(response.headers)
-        self.adjustments = tuple(request.adjustments)
-        self.content_type = response.headers.get("Content-Type", "application/octet-stream")
-        length = response.headers.get("Content-Length", "")
-        encoded = "Content-Encoding" in response.headers
-        self.content_length = int(length) if length.isdecimal() and not encoded else None
-        self._model = request.model
-        self._response = response
-        self._first = b""
-
-    async def open(self) -> None:
-        """Read up to the first byte, so that what fails before it can be tried again."""
-        self._first = self._first or await self.read()
-
-    async def read(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        try:
-            return await self._response.read()
-        except OneLLMError as exc:
-            exc.request_id = exc.request_id or self.request_id
-            _locate(exc, self.provider, self._model)
-
-    async def read_whole(self, limit: int) -> bytes:
-        """All of it, up to a limit of bytes."""
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.read():
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                self.close()
-                raise ResponseDecodeError(f"the answer is larger than {limit} bytes")
-        return b"".join(pieces)
-
-    def holds(self, content: bytes, content_type: str) -> None:
-        """What the answer's body turned out to hold."""
-        self._first = content
-        self.content_type = content_type
-        self.content_length = len(content)
-
-    def close(self) -> None:
-        self._response.close()
-
-
-class _HttpChunkStream(Generic[ChunkT, AnswerT]):
-    """A streamed answer: reads from the connection, folds through the dialect's reducer."""
-
-    def __init__(
-        self, provider: str, request: Request, response: ResponseStream, reducer: Reducer[ChunkT, AnswerT]
-    ) -> None:
-        self.request_id = request_id(response.headers)
-        self._provider = provider
-        self._model = request.model
-        self._adjustments = tuple(request.adjustments)
-        self._response = response
-        self._reducer = reducer
-        self._final: AnswerT | None = None
-        self._first: Sequence[ChunkT] = ()
-        self._begun = False
-
-    async def open(self) -> None:
-        """Read up to the first chunk, so that what fails before it can be tried again."""
-        self._first = await self.read()
-
-    def begin_with(self, chunks: Sequence[ChunkT]) -> None:
-        """Chunks that are known before anything is read."""
-        for chunk in chunks:
-            chunk.provider = self._provider
-            chunk.request_id = self.request_id
-        self._first = chunks
-
-    async def read(self) -> Sequence[ChunkT]:
-        if self._first:
-            first, self._first = self._first, ()
-            return first
-        if self._final is not None:
-            return ()
-        reducer = self._reducer
-        try:
-            while not (reducer.finished or reducer.error):
-                data = await self._response.read()
-                if not data:
-                    break
-                chunks = reducer.feed(data)
-                if chunks:
-                    self._begun = True
-                    for chunk in chunks:
-                        chunk.provider = self._provider
-                        chunk.request_id = self.request_id
-                    return chunks
-            await self._finish(reducer.close())
-        except OneLLMError as exc:
-            self._fail(exc)
-        return ()
-
-    def _fail(self, exc: OneLLMError) -> NoReturn:
-        self._response.close()
-        error = exc
-        if self._begun and type(exc) is APIConnectionError:  # neither a time limit nor a missing end
-            error = StreamInterruptedError(f"the stream broke off: {exc.message}")
-            error.__cause__ = exc
-        error.request_id = error.request_id or self.request_id
-        try:
-            _locate(error, self._provider, self._model)
-        finally:
-            del error  # or the exception holds this frame, and the frame the exception
-
-    async def _finish(self, final: AnswerT) -> None:
-        final.provider = self._provider
-        final.request_id = self.request_id
-        final.adjustments = self._adjustments
-        await self._response.finish()
-        self._final = final
-
-    def final(self) -> AnswerT:
-        return self._reducer.close() if self._final is None else self._final
-
-    def close(self) -> None:
-        self._response.close()
-
-
-async def _open_chunks(
-    provider: str,
-    dialect: StreamDialect[RequestT, AnswerT, ChunkT],
-    request: RequestT,
-    response: ResponseStream,
-    call: Call,
-) -> _HttpChunkStream[ChunkT, AnswerT]:
-    content_type = response.headers.get("Content-Type", "")
-    reducer = dialect.reducer(request, max_event_bytes=call.max_event_bytes)
-    stream = _HttpChunkStream(provider, request, response, reducer)
-    if _is_json(response):
-        # Not a stream: an error inside a 200, or a host that does not stream this model.
-        reply = dialect.decode_response(await response.read_error(), request)
-        if not isinstance(reducer, TakesWhole):
-            raise UnsupportedFeatureError(f"{provider} answered a streamed call with one whole answer")
-        stream.begin_with(cast("TakesWhole[ChunkT, AnswerT]", reducer).read_whole(reply))
-    elif content_type.startswith("audio/"):
-        response.close()
-        raise UnsupportedFeatureError(f"{provider} answered a streamed call with {content_type}; it has no events")
-    try:
-        await stream.open()
-    except BaseException:
-        stream.close()
-        raise
-    return stream
-
-
 async def _with_images(dialect: ImageDialect, request: ImageRequest, call: Call) -> ImageRequest:
     """The request with its images read, where they go into JSON. They stay read for another attempt."""
     if dialect.inline:
         limit = call.max_body_bytes
         request.images = [await read_whole(image, "image", limit=limit) for image in request.images]
     return request
-
-
-def _is_json(response: ResponseStream) -> bool:
-    return response.headers.get("Content-Type", "").startswith("application/json")
 
 
 def _mark_final(exc: OneLLMError, http: HttpRequest) -> None:
@@ -667,10 +527,3 @@ def _refusal(dialect: ErrorDecoder, status: int, headers: Mapping[str, str], bod
         request_id=request_id(headers),
         body=body,
     )
-
-
-def _locate(exc: OneLLMError, provider: str, model: str | None) -> NoReturn:
-    """Say in an error whose it is, and raise it on."""
-    exc.provider = exc.provider or provider
-    exc.model = exc.model or model
-    raise exc

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import structs
 
 from onellm.dialects.errors import decode_error
-from onellm.dialects.openai.chat import ChatStreamReducer
+from onellm.dialects.openai.chat_stream import ChatStreamReducer
 from onellm.errors import (
     APIConnectionError,
     APITimeoutError,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         TranscriptionStreamEvent,
     )
     from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
-    from onellm.types.chat import ChatCompletion, ChatCompletionChunk
+    from onellm.types.chat import ChatCompletion, ChatCompletionChunk, TokenCount
     from onellm.types.chat_params import ChatRequest
     from onellm.types.completions import Completion, CompletionRequest
     from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
@@ -48,7 +48,9 @@ class ProviderSettings(Struct, kw_only=True):
     """How one client reaches one provider.
 
     options:        the provider's own settings, such as OpenAI's organization; what they are is up to the provider
+    query:          what the URL of every request ends with
     proxy:          the proxy for its host, or None
+    state:          what its auth keeps from one request to the next, such as a token
     usual_headers:  what every request of JSON has, the key included; kept here once they are worked out
     """
 
@@ -56,7 +58,9 @@ class ProviderSettings(Struct, kw_only=True):
     base_url: str = ""
     headers: dict[str, str] = {}
     options: dict[str, Any] = {}
+    query: dict[str, str] = {}
     proxy: str | None = None
+    state: dict[str, Any] = {}
     usual_headers: dict[str, str] | None = None
 
     def __repr__(self) -> str:  # headers and a proxy's password stay out
@@ -223,6 +227,13 @@ class ChatProvider(Protocol):
 
 
 @runtime_checkable
+class TokenCountProvider(Protocol):
+    """Serves `chat.completions.count_tokens`."""
+
+    async def count_tokens(self, request: ChatRequest, call: Call) -> TokenCount: ...
+
+
+@runtime_checkable
 class CompletionProvider(Protocol):
     """Serves `completions`."""
 
@@ -380,6 +391,19 @@ class BatchProvider(Protocol):
 
 
 @runtime_checkable
+class Settles(Protocol):
+    """A provider whose address follows from its options: a region, a project, a resource."""
+
+    def settle(self, settings: ProviderSettings) -> ProviderSettings:
+        """The settings as its requests need them; called once a client.
+
+        Raises:
+            ConfigurationError: an option is missing or wrong; says which.
+        """
+        ...
+
+
+@runtime_checkable
 class Configurable(Protocol):
     """A provider that is reached over the network and says where its settings come from.
 
@@ -404,6 +428,7 @@ class Configurable(Protocol):
 
 OPERATIONS: dict[str, type] = {
     "chat": ChatProvider,
+    "token_counts": TokenCountProvider,
     "completions": CompletionProvider,
     "embeddings": EmbeddingProvider,
     "transcriptions": TranscriptionProvider,

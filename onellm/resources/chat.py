@@ -9,11 +9,11 @@ from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core, Options
 from onellm.resources.streams import AsyncChatCompletionStream
-from onellm.types.chat import ChatCompletion
+from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam
 
 if TYPE_CHECKING:
-    from onellm.providers.protocols import ChatProvider
+    from onellm.providers.protocols import ChatProvider, TokenCountProvider
 
 
 class AsyncChatCompletions:
@@ -77,12 +77,27 @@ class AsyncChatCompletions:
             )
         return await retry(provider.create_chat_completion, options.retry, request, options.call)
 
+    async def count_tokens(
+        self, *, model: str, messages: Iterable[MessageParam], **params: Unpack[ChatParams]
+    ) -> TokenCount:
+        """How many tokens the prompt of a call has, as its provider counts them; nothing is generated.
+
+        Give the call's other arguments, too: tools, response_format and thinking count.
+
+        Raises:
+            UsageError: the call is wrong, or the provider does not count; nothing was sent.
+            APIConnectionError: no whole answer arrived.
+            APIStatusError: the provider refused.
+        """
+        counter, request, options = self._prepare(model, messages, params, "token_counts")
+        return await retry(cast("TokenCountProvider", counter).count_tokens, options.retry, request, options.call)
+
     def _prepare(
-        self, model: str, messages: Iterable[MessageParam], params: Mapping[str, Any]
+        self, model: str, messages: Iterable[MessageParam], params: Mapping[str, Any], operation: str = "chat"
     ) -> "tuple[ChatProvider, ChatRequest, Options]":
         name, own_model = self._core.split(model)
         given = validation.params(params, ChatParams, "chat.completions.create")
-        bound = self._core.require(name, "chat")
+        bound = self._core.require(name, operation)
         options = self._core.options(bound, given)
         request = ChatRequest(
             provider=name,

@@ -18,6 +18,7 @@ from onellm.providers.protocols import (
     ProviderSettings,
     Response,
     ResponseStream,
+    Settles,
     Transport,
     operations,
 )
@@ -203,13 +204,14 @@ class Core:
             proxy = _environment_proxy(resolved.base_url)
         if proxy:
             config_module.check_proxy(proxy, provider.name)
-        return ProviderSettings(
+        settings = ProviderSettings(
             api_key=resolved.api_key,
             base_url=resolved.base_url,
             headers=headers,
             options=resolved.options,
             proxy=proxy or None,
         )
+        return provider.settle(settings) if isinstance(provider, Settles) else settings
 
 
 class _Late:

@@ -116,11 +116,22 @@ class Annotation(Model, kw_only=True, gc=False):
 
 
 class Citation(Model, kw_only=True, gc=False):
-    """Beyond OpenAI: a source of the answer, whatever the provider calls it."""
+    """Beyond OpenAI: a source of the answer, whatever the provider calls it.
+
+    url, title:              of the source, where it has them
+    text:                    what the source says, word for word
+    start_index, end_index:  the part of the answer's content that rests on it, in characters
+    document:                which of the documents that went in it is: its id or file id, or its place, from 0
+    raw_citation:            the provider's own words for it, with what has no field here (pages, blocks)
+    """
 
     url: str | None = None
     title: str | None = None
     text: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+    document: str | int | None = None
+    raw_citation: dict[str, Any] | None = None
 
 
 class ChatCompletionAudio(Model, kw_only=True, gc=False):
@@ -199,6 +210,12 @@ class ChatCompletion(Answer, kw_only=True, gc=False):
     system_fingerprint: str | None = None
 
 
+class TokenCount(Answer, kw_only=True, gc=False):
+    """How many tokens a call's prompt has, by the provider's own count: messages, tools and files."""
+
+    input_tokens: int = 0
+
+
 class DeltaFunction(Model, kw_only=True, gc=False):
     """A piece of a called function: the name comes once, the arguments in fragments that concatenate."""
 
@@ -246,6 +263,7 @@ class ChoiceDelta(Model, kw_only=True, gc=False):
     reasoning: str | None = None
     reasoning_content: str | None = None
     reasoning_details: list[dict[str, Any]] | None = None
+    citations: list[Citation] | None = None
 
 
 class ChunkChoice(Model, kw_only=True, gc=False):

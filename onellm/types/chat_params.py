@@ -5,7 +5,7 @@ https://platform.openai.com/docs/api-reference/chat/create
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Required, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required, TypeAlias
 
 from msgspec import Meta, Struct
 from typing_extensions import TypedDict
@@ -13,6 +13,14 @@ from typing_extensions import TypedDict
 from onellm.types.chat import ChatCompletionMessage, ProviderData
 from onellm.types.options import CallOptions
 from onellm.types.request import Request
+
+if TYPE_CHECKING:
+    from onellm.types.anthropic import AnthropicOptions
+    from onellm.types.bedrock import BedrockOptions
+    from onellm.types.cohere import CohereOptions
+    from onellm.types.google import GoogleOptions
+else:  # checked by the dialect that reads them: only those who use one import it
+    AnthropicOptions = BedrockOptions = CohereOptions = GoogleOptions = Any
 
 # --- content parts ----------------------------------------------------------------------------------------------
 
@@ -288,12 +296,20 @@ class StreamOptions(TypedDict, total=False):
 
 
 class ChatParams(CallOptions, total=False):
-    """Everything `chat.completions.create` takes beside model, messages and stream; None is the same as leaving out."""
+    """Everything `chat.completions.create` takes beside model, messages and stream; None is the same as leaving out.
+
+    anthropic, bedrock, cohere, google are for hosts that speak these APIs; others refuse them.
+    """
+
+    anthropic: AnthropicOptions | None
 
     audio: AudioOutput | None
+    bedrock: BedrockOptions | None
+    cohere: CohereOptions | None
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None
     function_call: Literal["none", "auto"] | Mapping[str, str] | None
     functions: Sequence[FunctionDefinition] | None
+    google: GoogleOptions | None
     logit_bias: Mapping[str, float] | None
     logprobs: bool | None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None
@@ -324,6 +340,10 @@ class ChatParams(CallOptions, total=False):
     user: str | None
     verbosity: Literal["low", "medium", "high"] | None
     web_search_options: Mapping[str, Any] | None
+
+
+NATIVE_OPTIONS = frozenset({"anthropic", "bedrock", "cohere", "google"})
+"""The arguments that only hosts of one native API take."""
 
 
 class ChatRequest(Request, kw_only=True, gc=False):

@@ -19,11 +19,16 @@ EmbeddingInput: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Seque
 """One text, many texts, one text as token ids, or many as token ids."""
 
 
+InputType: TypeAlias = Literal["query", "document", "similarity", "classification", "clustering"]
+"""Beyond OpenAI: what the vectors are for. Some models make others of a question than of what is searched."""
+
+
 class EmbeddingParams(CallOptions, total=False):
     """Everything `embeddings.create` takes beside input and model; None is the same as leaving out."""
 
     dimensions: Annotated[int, Meta(ge=1)] | None
     encoding_format: Literal["float", "base64"] | None
+    input_type: InputType | None
     user: str | None
 
 

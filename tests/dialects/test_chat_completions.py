@@ -28,7 +28,8 @@ from wire.chat_completions import (
     whole,
 )
 
-from onellm.dialects.openai.chat import FINISH, ChatStreamReducer, OpenAIChat
+from onellm.dialects.openai.chat import FINISH, OpenAIChat
+from onellm.dialects.openai.chat_stream import ChatStreamReducer
 from onellm.errors import (
     APIStatusError,
     BadRequestError,

@@ -204,3 +204,13 @@ def test_what_the_host_refuses() -> None:
 def test_what_json_cannot_say() -> None:
     with pytest.raises(InvalidRequestError, match="cannot be written as JSON"):
         sent(asking("\ud800"))
+
+
+def test_what_vectors_are_for_is_said_in_the_hosts_words() -> None:
+    host = OpenAIEmbeddings(input_types={"query": "query", "document": "passage"})
+    request = asking("a", input_type="document")
+    assert json.loads(host.encode_request(request).body or b"")["input_type"] == "passage"
+    with pytest.raises(UnsupportedParameterError, match="takes 'document', 'query'"):
+        host.encode_request(asking("a", input_type="clustering"))
+    with pytest.raises(UnsupportedParameterError, match="takes none"):
+        OpenAIEmbeddings().encode_request(asking("a", input_type="query"))

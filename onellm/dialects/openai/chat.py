@@ -4,7 +4,7 @@ https://platform.openai.com/docs/api-reference/chat and, for the stream, …/cha
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -13,33 +13,25 @@ from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import messages, repair
-from onellm.dialects.params import refuse, rename
-from onellm.dialects.tool_calls import ToolCallAssembler
+from onellm.dialects.openai.chat_stream import ChatStreamReducer
+from onellm.dialects.params import refuse, refuse_foreign_options, rename
 from onellm.errors import (
     APIStatusError,
-    OneLLMError,
     ResponseDecodeError,
-    StreamInterruptedError,
 )
-from onellm.transport.sse import EventTooLargeError, SseDecoder
+from onellm.transport.sse import SseDecoder
 from onellm.types.chat import (
     ChatCompletion,
-    ChatCompletionAudio,
-    ChatCompletionChunk,
     ChatCompletionMessage,
     Choice,
     ChoiceDelta,
-    ChoiceLogprobs,
     ChunkChoice,
     CompletionUsage,
     FinishReason,
-    FunctionCall,
     PromptTokensDetails,
     ProviderData,
-    Role,
 )
-from onellm.types.chat_params import ChatRequest
-from onellm.types.request import Request
+from onellm.types.chat_params import NATIVE_OPTIONS, ChatRequest
 
 # The words for an end that differ from OpenAI's; a dialect's own table goes before this one.
 FINISH: dict[str, FinishReason] = {
@@ -63,7 +55,6 @@ FINISH: dict[str, FinishReason] = {
     "insufficient_system_resource": "error",
 }
 
-_decode_chunk = msgspec.json.Decoder(ChatCompletionChunk, strict=False).decode
 _decode_completion = msgspec.json.Decoder(ChatCompletion, strict=False).decode
 
 
@@ -149,6 +140,10 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     citations_in: tuple[str, ...] = ()
     base_resp: bool = False
 
+    @property
+    def native_options(self) -> frozenset[str]:
+        return frozenset()
+
     def encode_request(self, request: ChatRequest) -> HttpRequest:
         return self._encode(request, {})
 
@@ -192,6 +187,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             if not getattr(self, flag):
                 refuses |= dict.fromkeys(names, f"it has no {flag}")
         refuse(params, refuses, request)
+        if not NATIVE_OPTIONS.isdisjoint(params):
+            refuse_foreign_options(params, request)
         for name in self.values.keys() & params.keys():
             self._respell(name, params, request)
         rename(params, self.renames, request)
@@ -264,7 +261,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now, codes=self.codes)
 
-    def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> "ChatStreamReducer":
+    def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> ChatStreamReducer:
         return ChatStreamReducer(self, request, SseDecoder(max_event_bytes=max_event_bytes))
 
     def has_error(self, data: bytes) -> bool:
@@ -322,276 +319,3 @@ def is_error(data: bytes, *, base_resp: bool = False) -> bool:
         found = found[0] if found else _MaybeError()
     failed = base_resp and found.base_resp is not None and found.base_resp.status_code != 0
     return bytes(found.error) not in _NO_ERROR or failed
-
-
-def interrupted(request: Request) -> StreamInterruptedError:
-    return StreamInterruptedError(
-        "the stream ended before its last event; what came until then may be cut short",
-        provider=request.provider,
-        model=request.model,
-    )
-
-
-class SseReducer(Generic[ChunkT]):
-    """What the streams of OpenAI's completions share: one JSON value an event, and `[DONE]` at the end."""
-
-    def __init__(self, codes: Mapping[str, type[APIStatusError]], decoder: SseDecoder | None = None) -> None:
-        self.error: OneLLMError | None = None
-        self.finished = False
-        self._codes = codes
-        self._decoder = decoder
-
-    def feed(self, data: bytes) -> list[ChunkT]:
-        chunks: list[ChunkT] = []
-        emit = chunks.append
-        assert self._decoder is not None, "feed_chunk is for streams without SSE"  # noqa: S101
-        if self.finished or self.error is not None:
-            return chunks
-        try:
-            for event in self._decoder.feed(data):
-                chunk = event.data
-                if chunk.startswith(b"[DONE]"):
-                    self.finished = True
-                    break
-                if event.event == "error":
-                    raise self._refusal(chunk)
-                if not chunk or (event.event and not chunk.startswith(b"{")):
-                    continue  # a ping, whatever its name
-                self.feed_chunk(chunk, emit)
-            if self._decoder.error is not None and not self.finished:  # not to be waited for
-                self.error = ResponseDecodeError(str(self._decoder.error))
-        except EventTooLargeError as exc:
-            self.error = ResponseDecodeError(str(exc))
-        except OneLLMError as exc:
-            self.error = exc
-        return chunks
-
-    def feed_chunk(self, data: bytes, emit: Callable[[ChunkT], object]) -> None:
-        raise NotImplementedError  # each kind of stream reads its own chunks
-
-    def _settle(self) -> None:
-        """Nothing more comes.
-
-        Raises:
-            OneLLMError: what was wrong with the stream before its end.
-        """
-        if self.error is not None:
-            raise self.error
-
-    def _refusal(self, data: bytes) -> APIStatusError:
-        return errors.decode_error(200, {}, data, now=0.0, codes=self._codes)
-
-
-class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
-    """Folds a stream of Chat Completions chunks; also one without SSE around them, by `feed_chunk`."""
-
-    def __init__(self, dialect: OpenAIChat, request: ChatRequest, decoder: SseDecoder | None = None) -> None:
-        super().__init__(dialect.codes, decoder)
-        self._dialect = dialect
-        self._request = request
-        self._head: ChatCompletion | None = None  # what is said of the whole, each field when it first comes
-        self._last = b""
-        self._usage: CompletionUsage | None = None
-        self._usage_in = dialect.usage_in
-        self._error_in = dialect.error_in
-        self._service_tier: str | None = None
-        self._choices: dict[int, _Choice] = {}
-        # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
-        self._shows_usage = "stream_options" in request.params
-
-    def feed_chunk(self, data: bytes, emit: Callable[[ChatCompletionChunk], object]) -> None:
-        """Take one chunk's JSON in; `emit` gets the chunk if the caller is to see it.
-
-        Raises:
-            APIStatusError: the chunk is an error.
-            ResponseDecodeError: it is no chunk.
-        """
-        dialect = self._dialect
-        chunk = self._decode(data)
-        head = self._head
-        if head is None or not (head.id and head.model and head.created):
-            head = self._begin(chunk)
-        if chunk.system_fingerprint is not None:
-            head.system_fingerprint = head.system_fingerprint or chunk.system_fingerprint
-        if self._usage_in and chunk.usage is None and b'"usage"' in data:
-            chunk.usage = repair.usage(data, self._usage_in)
-        if chunk.usage is not None:
-            dialect.normalise_usage(chunk.usage, data)
-            self._usage = chunk.usage
-        if chunk.service_tier is not None:
-            self._service_tier = chunk.service_tier
-        choices = chunk.choices
-        for choice in choices:
-            state = self._choices.get(choice.index)
-            if state is None:
-                state = self._choices[choice.index] = _Choice()
-            state.add(choice, dialect)
-        if choices or self._shows_usage:
-            emit(chunk)
-
-    def close(self) -> ChatCompletion:
-        self._settle()
-        wanted: int = self._request.params.get("n", 1)
-        ended = len(self._choices) >= wanted and all(state.finish is not None for state in self._choices.values())
-        if self._head is None or not (self.finished or ended):
-            raise interrupted(self._request)
-        reply = self._head
-        reply.choices = [state.whole(index) for index, state in sorted(self._choices.items())]
-        reply.usage = self._usage
-        reply.service_tier = self._service_tier
-        self._dialect.complete(reply, self._last, self._request)
-        return reply
-
-    def _begin(self, chunk: ChatCompletionChunk) -> ChatCompletion:
-        """Take over what is said of the whole; some hosts send a first chunk in which it is still empty."""
-        head = self._head = self._head or ChatCompletion()
-        head.id = head.id or chunk.id
-        head.model = head.model or chunk.model
-        head.created = head.created or chunk.created
-        return head
-
-    def _decode(self, data: bytes) -> ChatCompletionChunk:
-        if self._dialect.has_error(data):
-            raise self._refusal(data)
-        if self._error_in and b'"error"' in data and (said := repair.at(data, self._error_in)):
-            raise self._refusal(encode_json({"error": said}))
-        try:
-            chunk = _decode_chunk(data)
-        except DECODE_ERRORS:
-            value = repair.chunk(lenient.decode_json(data, "a chat completion chunk"))
-            chunk = lenient.convert(value, ChatCompletionChunk, "a chat completion chunk")
-        if not chunk.choices and errors.is_error(lenient.decode_json(data, "a chat completion chunk")):
-            raise self._refusal(data)
-        chunk.raw = self._last = data
-        return chunk
-
-
-class _Choice:
-    """What the chunks of one choice have added up to. Pieces are joined once, at the end."""
-
-    __slots__ = (
-        "annotations",
-        "audio",
-        "audio_data",
-        "audio_transcript",
-        "blank_finish",
-        "content",
-        "details",
-        "finish",
-        "finish_raw",
-        "function_name",
-        "function_pieces",
-        "logprobs",
-        "reasoning",
-        "reasoning_content",
-        "refusal",
-        "role",
-        "tools",
-    )
-
-    def __init__(self) -> None:
-        self.role: Role = "assistant"
-        self.content: list[str] = []
-        self.refusal: list[str] = []
-        self.reasoning: list[str] = []
-        self.reasoning_content: list[str] = []
-        self.details: list[dict[str, Any]] = []
-        self.tools: ToolCallAssembler | None = None
-        self.function_name: str | None = None
-        self.function_pieces: list[str] = []
-        self.annotations: list[Any] = []
-        self.audio: ChatCompletionAudio | None = None
-        self.audio_data: list[str] = []
-        self.audio_transcript: list[str] = []
-        self.logprobs: ChoiceLogprobs | None = None
-        self.finish: FinishReason | None = None
-        self.finish_raw: str | None = None
-        self.blank_finish = False
-
-    def add(self, choice: ChunkChoice, dialect: OpenAIChat) -> None:
-        delta = choice.delta
-        if choice.finish_reason is not None or delta.reasoning_content is not None:
-            self.blank_finish = choice.finish_reason is not None and not choice.finish_reason
-            dialect.normalise(choice, delta)
-            if choice.finish_reason is not None:
-                self.finish, self.finish_raw = choice.finish_reason, choice.finish_reason_raw
-        if delta.content is not None:
-            self.content.append(delta.content)
-        if delta.reasoning:
-            self.reasoning.append(delta.reasoning)
-        if delta.tool_calls is not None:
-            self.tools = self.tools or ToolCallAssembler()
-            for call in delta.tool_calls:
-                self.tools.add(call)
-        if choice.logprobs is not None:
-            self._add_logprobs(choice.logprobs)
-        if (
-            delta.role
-            or delta.refusal
-            or delta.reasoning_content
-            or delta.reasoning_details
-            or delta.annotations
-            or delta.audio
-            or delta.function_call
-        ):
-            self._add_rare(delta)
-
-    def _add_rare(self, delta: ChoiceDelta) -> None:
-        if delta.role:
-            self.role = delta.role
-        if delta.refusal:
-            self.refusal.append(delta.refusal)
-        if delta.reasoning_content:
-            self.reasoning_content.append(delta.reasoning_content)
-        if delta.reasoning_details:
-            self.details.extend(delta.reasoning_details)
-        if delta.annotations:
-            self.annotations.extend(delta.annotations)
-        if delta.function_call is not None:
-            self.function_name = self.function_name or delta.function_call.name
-            self.function_pieces.append(delta.function_call.arguments or "")
-        if delta.audio is not None:
-            self.audio = audio = self.audio or ChatCompletionAudio()
-            audio.id = audio.id or delta.audio.id or ""
-            self.audio_data.append(delta.audio.data or "")
-            self.audio_transcript.append(delta.audio.transcript or "")
-            audio.expires_at = delta.audio.expires_at or audio.expires_at
-
-    def _add_logprobs(self, logprobs: ChoiceLogprobs) -> None:
-        if self.logprobs is None:
-            self.logprobs = ChoiceLogprobs()
-        if logprobs.content is not None:
-            self.logprobs.content = self.logprobs.content or []
-            self.logprobs.content.extend(logprobs.content)
-        if logprobs.refusal is not None:
-            self.logprobs.refusal = self.logprobs.refusal or []
-            self.logprobs.refusal.extend(logprobs.refusal)
-
-    def whole(self, index: int) -> Choice:
-        called = self.function_name is not None
-        if self.finish is None and self.blank_finish and self.tools is not None:
-            self.finish = "tool_calls"
-        if self.audio is not None:
-            self.audio.data = "".join(self.audio_data)
-            self.audio.transcript = "".join(self.audio_transcript)
-        message = ChatCompletionMessage(
-            role=self.role,
-            content="".join(self.content) if self.content else None,
-            refusal="".join(self.refusal) or None,
-            reasoning="".join(self.reasoning) or None,
-            reasoning_content="".join(self.reasoning_content) or None,
-            reasoning_details=self.details or None,
-            tool_calls=self.tools.calls() if self.tools else None,
-            function_call=FunctionCall(name=self.function_name or "", arguments="".join(self.function_pieces))
-            if called
-            else None,
-            annotations=self.annotations or None,
-            audio=self.audio,
-        )
-        return Choice(
-            index=index,
-            message=message,
-            finish_reason=self.finish,
-            finish_reason_raw=self.finish_raw,
-            logprobs=self.logprobs,
-        )

@@ -10,8 +10,9 @@ from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest, Reducer, with_model
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import repair
-from onellm.dialects.openai.chat import FINISH, SseReducer, interrupted, is_error
+from onellm.dialects.openai.chat import FINISH, is_error
 from onellm.dialects.params import refuse, rename
+from onellm.dialects.sse_reducer import SseReducer, interrupted
 from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError
 from onellm.transport.sse import SseDecoder
 from onellm.types.chat import CompletionUsage, FinishReason

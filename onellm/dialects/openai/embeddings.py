@@ -39,6 +39,7 @@ class OpenAIEmbeddings(Struct, frozen=True, kw_only=True):
     base64:      whether vectors can be asked for in base64: little-endian float32, a quarter of the bytes
     refuses:     arguments that the host does not take, each with the reason
     renames:     arguments that the host knows by another name
+    input_types: the host's words for `input_type`; those that are not there it does not know
     """
 
     path: str = "embeddings"
@@ -46,11 +47,18 @@ class OpenAIEmbeddings(Struct, frozen=True, kw_only=True):
     base64: bool = True
     refuses: Mapping[str, str] = {}
     renames: Mapping[str, str] = {}
+    input_types: Mapping[str, str] = {}
     codes: Mapping[str, type[APIStatusError]] = {}
 
     def encode_request(self, request: EmbeddingsRequest) -> HttpRequest:
         params = {key: value for key, value in request.params.items() if key != "encoding_format"}
         refuse(params, self.refuses, request)
+        if (purpose := params.pop("input_type", None)) is not None:
+            if purpose in self.input_types:
+                params["input_type"] = self.input_types[purpose]
+            else:
+                takes = ", ".join(map(repr, sorted(self.input_types))) or "none"
+                request.unsupported(f"input_type={purpose!r}", f"of input types it takes {takes}")
         rename(params, self.renames, request)
         body: dict[str, Any] = {
             "model": request.model,

@@ -3,7 +3,8 @@
 from msgspec import field
 
 from onellm.dialects.base import Reducer
-from onellm.dialects.openai.chat import ChatStreamReducer, OpenAIChat
+from onellm.dialects.openai.chat import OpenAIChat
+from onellm.dialects.openai.chat_stream import ChatStreamReducer
 from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.errors import OneLLMError
 from onellm.transport.sse import SseDecoder

@@ -1,0 +1,107 @@
+"""Streams of Chat Completions. https://platform.openai.com/docs/api-reference/chat-streaming"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from onellm.dialects import errors, lenient
+from onellm.dialects.chat_fold import ChoiceFold
+from onellm.dialects.lenient import DECODE_ERRORS, encode_json
+from onellm.dialects.openai import repair
+from onellm.dialects.sse_reducer import SseReducer, interrupted
+from onellm.transport.sse import SseDecoder
+from onellm.types.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage
+from onellm.types.chat_params import ChatRequest
+
+if TYPE_CHECKING:
+    from onellm.dialects.openai.chat import OpenAIChat
+
+_decode_chunk = msgspec.json.Decoder(ChatCompletionChunk, strict=False).decode
+
+
+class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
+    """Folds a stream of Chat Completions chunks; also one without SSE around them, by `feed_chunk`."""
+
+    def __init__(self, dialect: "OpenAIChat", request: ChatRequest, decoder: SseDecoder | None = None) -> None:
+        super().__init__(dialect.codes, decoder)
+        self._dialect = dialect
+        self._request = request
+        self._head: ChatCompletion | None = None  # what is said of the whole, each field when it first comes
+        self._last = b""
+        self._usage: CompletionUsage | None = None
+        self._usage_in = dialect.usage_in
+        self._error_in = dialect.error_in
+        self._service_tier: str | None = None
+        self._choices: dict[int, ChoiceFold] = {}
+        # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
+        self._shows_usage = "stream_options" in request.params
+
+    def feed_chunk(self, data: bytes, emit: Callable[[ChatCompletionChunk], object]) -> None:
+        """Take one chunk's JSON in; `emit` gets the chunk if the caller is to see it.
+
+        Raises:
+            APIStatusError: the chunk is an error.
+            ResponseDecodeError: it is no chunk.
+        """
+        dialect = self._dialect
+        chunk = self._decode(data)
+        head = self._head
+        if head is None or not (head.id and head.model and head.created):
+            head = self._begin(chunk)
+        if chunk.system_fingerprint is not None:
+            head.system_fingerprint = head.system_fingerprint or chunk.system_fingerprint
+        if self._usage_in and chunk.usage is None and b'"usage"' in data:
+            chunk.usage = repair.usage(data, self._usage_in)
+        if chunk.usage is not None:
+            dialect.normalise_usage(chunk.usage, data)
+            self._usage = chunk.usage
+        if chunk.service_tier is not None:
+            self._service_tier = chunk.service_tier
+        choices = chunk.choices
+        for choice in choices:
+            state = self._choices.get(choice.index)
+            if state is None:
+                state = self._choices[choice.index] = ChoiceFold()
+            if choice.finish_reason is not None or choice.delta.reasoning_content is not None:
+                state.blank_finish = choice.finish_reason is not None and not choice.finish_reason
+                dialect.normalise(choice, choice.delta)
+            state.add(choice)
+        if choices or self._shows_usage:
+            emit(chunk)
+
+    def close(self) -> ChatCompletion:
+        self._settle()
+        wanted: int = self._request.params.get("n", 1)
+        ended = len(self._choices) >= wanted and all(state.finish is not None for state in self._choices.values())
+        if self._head is None or not (self.finished or ended):
+            raise interrupted(self._request)
+        reply = self._head
+        reply.choices = [state.whole(index) for index, state in sorted(self._choices.items())]
+        reply.usage = self._usage
+        reply.service_tier = self._service_tier
+        self._dialect.complete(reply, self._last, self._request)
+        return reply
+
+    def _begin(self, chunk: ChatCompletionChunk) -> ChatCompletion:
+        """Take over what is said of the whole; some hosts send a first chunk in which it is still empty."""
+        head = self._head = self._head or ChatCompletion()
+        head.id = head.id or chunk.id
+        head.model = head.model or chunk.model
+        head.created = head.created or chunk.created
+        return head
+
+    def _decode(self, data: bytes) -> ChatCompletionChunk:
+        if self._dialect.has_error(data):
+            raise self._refusal(data)
+        if self._error_in and b'"error"' in data and (said := repair.at(data, self._error_in)):
+            raise self._refusal(encode_json({"error": said}))
+        try:
+            chunk = _decode_chunk(data)
+        except DECODE_ERRORS:
+            value = repair.chunk(lenient.decode_json(data, "a chat completion chunk"))
+            chunk = lenient.convert(value, ChatCompletionChunk, "a chat completion chunk")
+        if not chunk.choices and errors.is_error(lenient.decode_json(data, "a chat completion chunk")):
+            raise self._refusal(data)
+        chunk.raw = self._last = data
+        return chunk
