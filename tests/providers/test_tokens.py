@@ -15,12 +15,14 @@ class Source:
         self.now = 0.0
         self.asked = 0
         self.ended = 0
+        self.begun = asyncio.Event()
         self.go = asyncio.Event()
         self.failure: Exception | None = None
         self.cache = TokenCache(self.fetch, margin=300, clock=lambda: self.now)
 
     async def fetch(self) -> Token:
         self.asked += 1
+        self.begun.set()
         try:
             await self.go.wait()
             if self.failure:
@@ -80,8 +82,7 @@ async def test_one_waiter_leaving_cancels_nothing_for_the_others() -> None:
 async def test_the_last_waiter_leaving_ends_the_request() -> None:
     source = Source()
     gone = asyncio.create_task(source.get())
-    while not source.asked:
-        await asyncio.sleep(0)
+    await source.begun.wait()
     gone.cancel()
     with pytest.raises(asyncio.CancelledError):
         await gone
