@@ -24,9 +24,10 @@ class Embeddings:
     ) -> CreateEmbeddingResponse:
         """Turn texts, or token ids, into vectors: float32, in the order of the inputs.
 
-        Any number of inputs: more than the provider takes at once are sent in several requests, some of them
-        together, and joined; usage is added up, and `raw` is then empty. Vectors travel in base64 where the
-        provider can, unless `encoding_format="float"` asks for text; what is given back is the same.
+        Any number of inputs: more than the provider takes at once, by count or by an estimate of their tokens, are
+        sent in several requests, some of them together, and joined; usage is added up, and `raw` is then empty.
+        Vectors travel in base64 where the provider can, unless `encoding_format="float"` asks for text; what is
+        given back is the same.
 
         Raises:
             UsageError: the call is wrong; nothing was sent.

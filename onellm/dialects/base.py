@@ -185,10 +185,12 @@ RerankDialect: TypeAlias = Dialect[RerankRequest, RerankResponse]
 
 
 class EmbeddingDialect(Dialect[EmbeddingsRequest, CreateEmbeddingResponse], Protocol):
-    """Embeddings over one wire format. `max_inputs` is how many fit into one request."""
+    """Embeddings over one wire format. One request takes `max_inputs`, with `max_tokens` in all, if that is bounded."""
 
     @property
     def max_inputs(self) -> int: ...
+    @property
+    def max_tokens(self) -> int | None: ...
 
 
 class ModelsDialect(ErrorDecoder, Protocol):

@@ -124,7 +124,7 @@ _ROWS = (
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
         chat=OpenAIChat(renames={"max_tokens": "max_completion_tokens"}),
         completions=OpenAICompletions(),
-        embeddings=OpenAIEmbeddings(),
+        embeddings=OpenAIEmbeddings(max_tokens=300_000),
         transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
         translations=OpenAITranslations(file_types=OPENAI_AUDIO),
         speech=OpenAISpeech(formats=OPENAI_SPEECH, max_chars=4096),

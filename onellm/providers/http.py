@@ -185,6 +185,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     def max_embedding_inputs(self) -> int:
         return self._dialect(self.embeddings, "embeddings").max_inputs
 
+    @property
+    def max_embedding_tokens(self) -> int | None:
+        return self._dialect(self.embeddings, "embeddings").max_tokens
+
     async def create_embeddings(self, request: EmbeddingsRequest, call: Call) -> CreateEmbeddingResponse:
         return await self.ask(self._dialect(self.embeddings, "embeddings"), request, call)
 

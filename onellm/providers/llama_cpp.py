@@ -82,6 +82,7 @@ class LlamaCpp:
     realtime_support = False
     function_calling_support = CHAT.tools
     max_embedding_inputs = EMBEDDINGS.max_inputs
+    max_embedding_tokens = EMBEDDINGS.max_tokens
 
     def get_model_capabilities(self, model: str) -> dict[str, bool]:
         open_ended = model not in EMBEDDED  # which is known to take texts only, and not to reason

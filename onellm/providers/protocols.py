@@ -306,10 +306,14 @@ class ImageVariationProvider(Protocol):
 
 @runtime_checkable
 class EmbeddingProvider(Protocol):
-    """Serves `embeddings`. `max_embedding_inputs` is how many inputs one request may have."""
+    """Serves `embeddings`. `max_embedding_inputs` is how many inputs one request may have, `max_embedding_tokens` how
+    many tokens in all, where that is bounded.
+    """
 
     @property
     def max_embedding_inputs(self) -> int: ...
+    @property
+    def max_embedding_tokens(self) -> int | None: ...
 
     async def create_embeddings(self, request: EmbeddingsRequest, call: Call) -> CreateEmbeddingResponse: ...
 

@@ -3,7 +3,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import structs
@@ -42,9 +42,10 @@ class AsyncEmbeddings:
     ) -> CreateEmbeddingResponse:
         """Turn texts, or token ids, into vectors: float32, in the order of the inputs.
 
-        Any number of inputs: more than the provider takes at once are sent in several requests, some of them
-        together, and joined; usage is added up, and `raw` is then empty. Vectors travel in base64 where the
-        provider can, unless `encoding_format="float"` asks for text; what is given back is the same.
+        Any number of inputs: more than the provider takes at once, by count or by an estimate of their tokens, are
+        sent in several requests, some of them together, and joined; usage is added up, and `raw` is then empty.
+        Vectors travel in base64 where the provider can, unless `encoding_format="float"` asks for text; what is
+        given back is the same.
 
         Raises:
             UsageError: the call is wrong; nothing was sent.
@@ -66,10 +67,10 @@ class AsyncEmbeddings:
             on_unsupported=options.on_unsupported,
         )
         provider = cast("EmbeddingProvider", bound.provider)
-        most = provider.max_embedding_inputs
-        if len(inputs) <= most:
+        parts = _parts(inputs, provider.max_embedding_inputs, provider.max_embedding_tokens)
+        if len(parts) == 1:
             return await retry(provider.create_embeddings, options.retry, request, options.call)
-        return await _in_parts(provider, request, options, most)
+        return await _in_parts(provider, request, options, parts)
 
 
 def _inputs(given: EmbeddingInput) -> tuple[list[str] | list[list[int]], bool]:
@@ -96,30 +97,51 @@ def _inputs(given: EmbeddingInput) -> tuple[list[str] | list[list[int]], bool]:
     return inputs, single
 
 
+def _parts(inputs: list[str] | list[list[int]], most: int, most_tokens: int | None) -> list[slice]:
+    """What goes into one request each. An input that is too large by itself goes alone: its provider says so."""
+    estimates = [_most_tokens(item) for item in inputs] if most_tokens is not None else []
+    if most_tokens is None or sum(estimates) <= most_tokens:
+        return [slice(start, start + most) for start in range(0, len(inputs), most)]
+    parts: list[slice] = []
+    start = tokens = 0
+    for place, estimate in enumerate(estimates):
+        tokens += estimate
+        if place > start and (tokens > most_tokens or place - start == most):
+            parts.append(slice(start, place))
+            start, tokens = place, estimate
+    return [*parts, slice(start, len(inputs))]
+
+
+def _most_tokens(item: str | Sequence[int]) -> int:
+    """About as many tokens as an input can have: one for three bytes. English has four, a Chinese character is 3."""
+    return (len(item.encode()) + 2) // 3 if isinstance(item, str) else len(item)
+
+
 async def _in_parts(
-    provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options, most: int
+    provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options, parts: list[slice]
 ) -> CreateEmbeddingResponse:
     """Several requests, joined. One that fails cancels the others."""
     import asyncio  # noqa: PLC0415 - a third of what importing the client costs, and only wanted here
 
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def part(start: int) -> CreateEmbeddingResponse:
-        piece = structs.replace(request, input=request.input[start : start + most], adjustments=[])
+    async def send(part: slice) -> CreateEmbeddingResponse:
         async with gate:
-            return await retry(provider.create_embeddings, options.retry, piece, options.call)
+            piece = structs.replace(request, input=request.input[part], adjustments=[])
+            reply = await retry(provider.create_embeddings, options.retry, piece, options.call)
+        reply.raw = b""  # the vectors are there; their text would be held until the last part has come
+        return reply
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(part(start)) for start in range(0, len(request.input), most)]
+            tasks = [group.create_task(send(part)) for part in parts]
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
     replies = [task.result() for task in tasks]
     whole = replies[0]
-    whole.raw = b""
-    for reply, start in zip(replies[1:], range(most, len(request.input), most), strict=True):
+    for reply, part in zip(replies[1:], parts[1:], strict=True):
         for item in reply.data:
-            item.index += start
+            item.index += part.start
         whole.data.extend(reply.data)
     whole.usage = EmbeddingUsage(
         prompt_tokens=sum(reply.usage.prompt_tokens for reply in replies),

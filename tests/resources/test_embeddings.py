@@ -56,6 +56,28 @@ async def test_any_number_of_inputs_is_joined_in_order(count: int, server: Loopb
     assert reply.to_numpy().shape == (count, 1)
 
 
+@pytest.mark.parametrize(
+    ("texts", "sizes"),
+    [
+        (["1" * 9] * 4, [3, 1]),  # 3 tokens each, 10 a request
+        (["1" * 30, "2"], [1, 1]),  # 10 and 1
+        (["2", "0" * 59 + "1", "3"], [1, 1, 1]),  # one that is too large by itself goes alone
+        (["1"] * 7, [3, 3, 1]),  # the count decides
+    ],
+)
+async def test_a_request_holds_no_more_tokens_than_the_host_takes(
+    texts: list[str], sizes: list[int], server: Loopback
+) -> None:
+    """An estimate: a token for three bytes."""
+    server.chooses(vector)
+    async with connect(server) as client:
+        client.register(compatible("mine", embeddings=OpenAIEmbeddings(max_inputs=3, max_tokens=10)))
+        reply = await client.embeddings.create(model="mine/e", input=texts)
+    assert [item.embedding[0] for item in reply.data] == pytest.approx([float(text) for text in texts])
+    assert [item.index for item in reply.data] == list(range(len(texts)))
+    assert sorted(len(request.json["input"]) for request in server.requests) == sorted(sizes)
+
+
 async def test_a_part_that_is_refused_is_the_calls_error(server: Loopback) -> None:
     def choose(request: Recorded) -> Answer:
         if "4" in request.json["input"]:

@@ -36,6 +36,7 @@ class OpenAIEmbeddings(Struct, frozen=True, kw_only=True):
     """Embeddings. Fields are a host's quirks; the defaults are OpenAI's own behaviour.
 
     max_inputs:  inputs in one request (OpenAI: 2048)
+    max_tokens:  tokens of all inputs of one request, where that is bounded (OpenAI: 300,000)
     base64:      whether vectors can be asked for in base64: little-endian float32, a quarter of the bytes
     refuses:     arguments that the host does not take, each with the reason
     renames:     arguments that the host knows by another name
@@ -44,6 +45,7 @@ class OpenAIEmbeddings(Struct, frozen=True, kw_only=True):
 
     path: str = "embeddings"
     max_inputs: int = 2048
+    max_tokens: int | None = None
     base64: bool = True
     refuses: Mapping[str, str] = {}
     renames: Mapping[str, str] = {}
