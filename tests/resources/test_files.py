@@ -1,9 +1,7 @@
 """`client.files` over a real socket: what is sent, what comes of the answer, and what is held in memory."""
 
 import asyncio
-import contextlib
 import io
-import resource
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -414,44 +412,3 @@ async def test_a_large_file_goes_in_parts_by_itself(server: Loopback, bound: Asy
         with pytest.raises(OverloadedError):
             await bound.files.create(file=("a.jsonl", sparse), purpose="batch", max_retries=0)
     assert (server.requests[0].path, server.requests[0].json["bytes"]) == ("/v1/uploads", 512_000_001)
-
-
-# --- memory ---------------------------------------------------------------------------------------------------------
-
-LARGE = 256 << 20
-
-
-async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Takes an upload without keeping it, or gives a large file."""
-    with contextlib.suppress(ConnectionError):
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        left = int(head.partition(b"content-length:")[2].split()[0]) if b"content-length" in head else 0
-        while left > 0:
-            left -= len(await reader.read(1 << 18))
-        if head.startswith(b"post"):
-            writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n{"id":"file-1"}')
-        else:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % LARGE)
-            piece = bytes(1 << 18)
-            for _ in range(LARGE // len(piece)):
-                writer.write(piece)
-                await writer.drain()
-        await writer.drain()
-    writer.close()
-
-
-async def test_large_files_are_never_in_memory(tmp_path: Path) -> None:
-    """256 MiB up, and 256 MiB down into a file, add less than 32 MiB to the process."""
-    target = tmp_path / "large"
-    async with await asyncio.start_server(swallow, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AsyncOneLLM(api_key="k", base_url=url) as client:
-            await client.files.create(file=b"x", purpose="batch")  # imports, buffers
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            with tempfile.TemporaryFile() as sparse:
-                sparse.truncate(LARGE)
-                assert (await client.files.create(file=("a.jsonl", sparse), purpose="batch")).id == "file-1"
-            await (await client.files.content("file-1")).write_to_file(target)
-    assert target.stat().st_size == LARGE
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
-    target.unlink()
