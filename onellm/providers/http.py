@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from onellm.dialects.base import (
     BatchDialect,
@@ -29,6 +29,7 @@ from onellm.dialects.base import (
     UploadDialect,
 )
 from onellm.dialects.errors import request_id
+from onellm.dialects.lenient import encode_json
 from onellm.errors import (
     APIConnectionError,
     APIStatusError,
@@ -279,6 +280,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def cancel_upload(self, upload_id: str, call: Call) -> Upload:
         dialect = self._dialect(self.uploads, "uploads")
+        call = structs.replace(call, body=None)  # the caller's own fields are the file's
         return await self._fetch(dialect, lambda: dialect.encode_cancel(upload_id), dialect.decode_upload, call)
 
     @property
@@ -404,6 +406,8 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             _locate(exc, self.name, request.model)
 
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
+        if call.body and http.method != "GET" and http.body is None and http.form is None:
+            http = structs.replace(http, body=encode_json(dict(call.body)))
         response = await _request(http, call, await self._address(http, call))
         if response.status >= _REDIRECT:
             raise _refusal(dialect, response.status, response.headers, response.body)
