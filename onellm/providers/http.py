@@ -77,6 +77,7 @@ ChunkT = TypeVar("ChunkT", bound=Answer)
 
 _USER_AGENT = "onellm"
 _REDIRECT = 300
+_COOKIES = ("set-cookie", "set-cookie2")
 _HTTP_ERROR = 400
 
 
@@ -663,7 +664,9 @@ def _mark_final(exc: OneLLMError, http: HttpRequest) -> None:
 def _refusal(dialect: ErrorDecoder, status: int, headers: Mapping[str, str], body: bytes) -> APIStatusError:
     """The exception for an answer that is none. A redirect is one: following it would take the key elsewhere."""
     if status >= _HTTP_ERROR:
-        return dialect.decode_error(status, headers, body, now=time.time())
+        error = dialect.decode_error(status, headers, body, now=time.time())
+        error.headers = {name.lower(): value for name, value in headers.items() if name.lower() not in _COOKIES}
+        return error
     where = headers.get("location", "nowhere").partition("?")[0]
     return APIStatusError(
         f"the host redirects to {where}, and a key is not sent on: is base_url right?",
