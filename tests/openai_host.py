@@ -30,6 +30,7 @@ _KEPT: dict[tuple[str, str], Any] = {
     ("GET", "batches/batch_1"): _BATCH | {"status": "completed", "output_file_id": "file-out"},
     ("POST", "files"): _FILE,
     ("GET", "files"): {"object": "list", "data": [_FILE], "has_more": False},
+    ("GET", "files/file-1"): _FILE,
     ("GET", "files/file-out/content"): _RESULT,
     ("GET", "files/file-1/content"): b"Remember the milk.",
     ("DELETE", "files/file-1"): {"id": "file-1", "object": "file", "deleted": True},

@@ -132,7 +132,9 @@ _ROWS = (
         image_edits=OpenAIImages(
             path=_EDITS, max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY, file_types=OPENAI_IMAGES
         ),
-        image_variations=OpenAIImages(path=_VARIATIONS, max_n=10, file_types=OPENAI_IMAGES),  # retired
+        image_variations=OpenAIImages(  # retired
+            path=_VARIATIONS, max_n=10, sizes=OPENAI_SIZES, file_types=OPENAI_IMAGES
+        ),
         files=OpenAIFiles(),
         uploads=OpenAIUploads(),
         batches=OpenAIBatches(),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from onellm.dialects.base import (
     BatchDialect,
@@ -28,6 +28,7 @@ from onellm.dialects.base import (
     UploadDialect,
 )
 from onellm.dialects.errors import request_id
+from onellm.dialects.lenient import encode_json
 from onellm.errors import (
     APIStatusError,
     OneLLMError,
@@ -73,6 +74,7 @@ ChunkT = TypeVar("ChunkT", bound=Answer)
 
 _USER_AGENT = "onellm"
 _REDIRECT = 300
+_COOKIES = ("set-cookie", "set-cookie2")
 _HTTP_ERROR = 400
 
 
@@ -293,6 +295,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def cancel_upload(self, upload_id: str, call: Call) -> Upload:
         dialect = self._dialect(self.uploads, "uploads")
+        call = structs.replace(call, body=None)  # the caller's own fields are the file's
         return await self.fetch(dialect, lambda: dialect.encode_cancel(upload_id), dialect.decode_upload, call)
 
     @property
@@ -418,6 +421,8 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             locate(exc, self.name, request.model)
 
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
+        if call.body and http.method != "GET" and http.body is None and http.form is None:
+            http = structs.replace(http, body=encode_json(dict(call.body)))
         response = await _request(http, call, await self._address(http, call))
         if response.status >= _REDIRECT:
             raise _refusal(dialect, response.status, response.headers, response.body)
@@ -523,7 +528,9 @@ def _mark_final(exc: OneLLMError, http: HttpRequest) -> None:
 def _refusal(dialect: ErrorDecoder, status: int, headers: Mapping[str, str], body: bytes) -> APIStatusError:
     """The exception for an answer that is none. A redirect is one: following it would take the key elsewhere."""
     if status >= _HTTP_ERROR:
-        return dialect.decode_error(status, headers, body, now=time.time())
+        error = dialect.decode_error(status, headers, body, now=time.time())
+        error.headers = {name.lower(): value for name, value in headers.items() if name.lower() not in _COOKIES}
+        return error
     where = headers.get("location", "nowhere").partition("?")[0]
     return APIStatusError(
         f"the host redirects to {where}, and a key is not sent on: is base_url right?",

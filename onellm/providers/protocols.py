@@ -123,6 +123,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
     headers:  the caller's own; None takes one of ours away
     query:    the caller's own
+    body:     fields of the caller's own, for a request that has no body otherwise
     """
 
     transport: Transport
@@ -132,6 +133,7 @@ class Call(Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 512 << 20
     headers: Mapping[str, str | None] | None = None
     query: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = None
 
 
 class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):

@@ -166,6 +166,7 @@ class Core:
                 max_body_bytes=self._http.max_body_bytes,
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
+                body=taken.get("extra_body"),
             ),
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),

@@ -228,7 +228,7 @@ async def test_429_is_retried_after_its_wait_then_raised(
     assert len(server.requests) == 3
     assert len({request.body for request in server.requests}) == 1
     assert (caught.value.provider, caught.value.model, caught.value.status_code) == (name, MODEL, 429)
-    assert (caught.value.retry_after, caught.value.request_id, caught.value.body) == (0.002, "req_1", refusal)
+    assert (caught.value.retry_after, caught.value.request_id, caught.value.raw) == (0.002, "req_1", refusal)
 
 
 @serving("chat")
