@@ -97,7 +97,8 @@ class OpenAIResponses(Struct, frozen=True, kw_only=True):
     def encode_cancel(self, response_id: str) -> HttpRequest:
         if not self.cancels:
             raise UnsupportedFeatureError("it cannot cancel a response")
-        return HttpRequest(path=self._kept(response_id, "/cancel"))
+        # Without a body the HTTP library would call it a stream of octets.
+        return HttpRequest(path=self._kept(response_id, "/cancel"), headers={"Content-Type": "application/json"})
 
     def encode_items(self, response_id: str, request: ListRequest) -> HttpRequest:
         path = self._kept(response_id, "/input_items")
