@@ -20,7 +20,10 @@ _RESULT = {
     "error": None,
 }
 
-# Files and batches are always the same ones.
+_MESSAGE: dict[str, Any] = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"}
+_RESPONSE: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed"}
+
+# Files, batches and responses are always the same ones.
 _KEPT: dict[tuple[str, str], Any] = {
     ("POST", "batches"): _BATCH,
     ("GET", "batches/batch_1"): _BATCH | {"status": "completed", "output_file_id": "file-out"},
@@ -28,11 +31,14 @@ _KEPT: dict[tuple[str, str], Any] = {
     ("GET", "files"): {"object": "list", "data": [_FILE], "has_more": False},
     ("GET", "files/file-out/content"): _RESULT,
     ("GET", "files/file-1/content"): b"Remember the milk.",
+    ("GET", "responses/resp_1"): {**_RESPONSE, "output": []},
+    ("GET", "responses/resp_1/input_items"): {"data": [{**_MESSAGE, "role": "user", "content": []}], "has_more": False},
+    ("DELETE", "responses/resp_1"): {"id": "resp_1", "object": "response", "deleted": True},
     ("DELETE", "files/file-1"): {"id": "file-1", "object": "file", "deleted": True},
 }
 
 
-def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911 - an operation a case
+def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - an operation a case
     """What the host answers. A chat's answer is "You said: " and the last message; embeddings count characters."""
     match request.method, request.path.rpartition("/v1/")[2]:
         case "POST", "chat/completions" if request.json["model"] == "no-such-model":
@@ -45,6 +51,8 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911 - an operat
         case "POST", "completions":
             choice = {"index": 0, "text": " there was a cat.", "finish_reason": "stop"}
             return Answer(chunks=[{"id": "cmpl-1", "object": "text_completion", "choices": [choice]}])
+        case "POST", "responses":
+            return _response(request.json)
         case "POST", "moderations":
             result = {"flagged": False, "categories": {"violence": False}, "category_scores": {"violence": 0.01}}
             return Answer(chunks=[{"id": "modr-1", "model": "m", "results": [result]}])
@@ -64,6 +72,34 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911 - an operat
             return Answer(chunks=[_KEPT[method, path]])
         case _:
             return Answer(status=404, chunks=[{"error": {"message": "no such path", "type": "not_found_error"}}])
+
+
+def _response(body: dict[str, Any]) -> Answer:
+    """A call of the first tool, where it has not been answered; otherwise what was said last, given back."""
+    asked: Any = body["input"]
+    last = asked[-1] if isinstance(asked, list) else {"content": asked}
+    if body.get("tools") and "call_id" not in last:
+        name = body["tools"][0]["name"]
+        item = {
+            "type": "function_call",
+            "id": "fc_1",
+            "call_id": "call_1",
+            "name": name,
+            "arguments": '{"city": "Rome"}',
+        }
+    else:
+        text = f"You said: {last.get('output') or last['content']}"
+        item = {**_MESSAGE, "content": [{"type": "output_text", "text": text, "annotations": []}]}
+    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    whole = {**_RESPONSE, "model": body["model"], "output": [item], "usage": usage}
+    if not body.get("stream"):
+        return Answer(chunks=[whole])
+    deltas = [
+        {"type": "response.output_text.delta", "item_id": "msg_1", "delta": part["text"]}
+        for part in item.get("content", ())
+    ]
+    events = [{"type": "response.created", "response": {**whole, "status": "in_progress"}}, *deltas]
+    return Answer(chunks=sse(*events, {"type": "response.completed", "response": whole}), content_type=type_sse)
 
 
 def chat_answer(body: dict[str, Any], text: str | None = None) -> Answer:

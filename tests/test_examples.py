@@ -27,6 +27,7 @@ PRINTS = {
     "local_model": (r".+\n2 vectors of 576 numbers\n", 0),
     "many_requests": (r"300 answers and 0 failures in", 300),
     "own_host": (r"models: small, org/large\nYou said: Who are you\?\n", 2),
+    "responses": (r"You said: 21 °C in Rome\ncompleted, 3 tokens\n", 2),
     "stream": (r"You said: Count from one to ten in words\nended by stop\n", 1),
     "sync_chat": (r"You said: Name a colour\nYou said: Name three more\n", 2),
 }
