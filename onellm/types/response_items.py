@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Raw, Struct, field, structs
 
-from onellm.types.base import Model
+from onellm.types.base import Model, extend
 from onellm.types.chat import TokenLogprob
 
 if TYPE_CHECKING:
@@ -76,8 +76,10 @@ class ResponseItem(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaul
 
     def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:
         """Every field as it is here, and the unknown ones that were received."""
-        dumped = self._fields(keep_none=not exclude_none)
-        return dumped | {name: value for name, value in self.to_dict().items() if not exclude_none or value is not None}
+        dumped: dict[str, Any] = extend(
+            self._fields(keep_none=not exclude_none), self.to_dict(), keep_none=not exclude_none
+        )
+        return dumped
 
     def model_dump_json(self, *, indent: int | None = None, exclude_none: bool = False) -> str:
         """The item as JSON text."""

@@ -1,6 +1,8 @@
 """Responses without a socket: bytes in, values out."""
 
+import copy
 import json
+import pickle
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -221,6 +223,35 @@ class TestWhole:
         assert (reply.id, reply.model) == ("resp_1", "gpt-5.4-mini")
         assert reply.to_dict() == WHOLE | change
         assert len(reply.output) == len((WHOLE | change)["output"] or [])
+
+    def test_dumps_have_every_field(self) -> None:
+        """Those that are None and those that are not known here, in items and parts, too; or all that are set."""
+        reply = decode(WHOLE)
+        assert [item.model_dump() for item in reply.output] == reply.model_dump()["output"]
+        thought = reply.output[0].model_dump()
+        assert (thought["status"], thought["never_heard_of"]) == (None, {"a": [1.5, None]})
+        message = json.loads(reply.output[1].model_dump_json(exclude_none=True))
+        assert message["content"][0]["text"] == "Grüße, 🌊!"
+        assert "phase" not in message
+        assert reply.output[1].model_dump()["content"][0]["refusal"] is None
+        assert pickle.loads(pickle.dumps(reply)) == copy.deepcopy(reply) == reply  # noqa: S301 - our own
+
+    @pytest.mark.parametrize("path", ["items", "deleted", "count"])
+    def test_error_in_a_200_and_nonsense(self, path: str) -> None:
+        """What is neither a list nor an object is an error of its own."""
+        reads: dict[str, Any] = {
+            "items": lambda body: DIALECT.decode_items(body, {}),
+            "deleted": DIALECT.decode_deleted,
+            "count": DIALECT.decode_count,
+        }
+        with pytest.raises(RateLimitError):
+            reads[path](b'{"error": {"code": 429, "message": "slow"}}')
+        with pytest.raises(ResponseDecodeError):
+            reads[path](b"<html>")
+
+    def test_deletion_may_be_said_by_the_status(self) -> None:
+        assert DIALECT.decode_deleted(b"").deleted is True
+        assert DIALECT.decode_deleted(b'{"message": "Response deleted successfully"}').deleted is True
 
     def test_items_are_read_only(self) -> None:
         """What was received goes back as it came: a change would be lost without a word."""
