@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from onellm._sync.client import OneLLM
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
+    from onellm._sync.responses import ResponseStream
     from onellm._sync.streams import ChatCompletionStream, CompletionStream
     from onellm.client import AsyncOneLLM
     from onellm.errors import (
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
     from onellm.resources.pages import AsyncPage, AsyncPages
+    from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
     from onellm.short_forms import (
         AudioTranscription,
@@ -85,6 +87,7 @@ _HOMES = {
     "_sync.client": ("OneLLM",),
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
+    "_sync.responses": ("ResponseStream",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream"),
     "client": ("AsyncOneLLM",),
     "errors": (
@@ -126,6 +129,7 @@ _HOMES = {
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
     "resources.pages": ("AsyncPage", "AsyncPages"),
+    "resources.responses": ("AsyncResponseStream",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
     "short_forms": (
         "AudioTranscription",
@@ -161,6 +165,7 @@ __all__ = [
     "AsyncOneLLM",
     "AsyncPage",
     "AsyncPages",
+    "AsyncResponseStream",
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
     "AsyncTranscriptionStream",
@@ -204,6 +209,7 @@ __all__ = [
     "RequestTimeoutError",
     "RequestTooLargeError",
     "ResponseDecodeError",
+    "ResponseStream",
     "RetryPolicy",
     "Speech",
     "SpeechResponse",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from onellm.resources.images import AsyncImages
     from onellm.resources.moderations import AsyncModerations
     from onellm.resources.rerank import AsyncRerank
+    from onellm.resources.responses import AsyncResponses
 
 
 class AsyncOneLLM:
@@ -150,6 +151,13 @@ class AsyncOneLLM:
         from onellm.resources.rerank import AsyncRerank  # noqa: PLC0415 - for callers who use it
 
         return AsyncRerank(self._core)
+
+    @cached_property
+    def responses(self) -> "AsyncResponses":
+        """Answers made of items: texts, thinking, calls of tools."""
+        from onellm.resources.responses import AsyncResponses  # noqa: PLC0415 - for callers who use it
+
+        return AsyncResponses(self._core)
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

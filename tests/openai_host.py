@@ -24,7 +24,10 @@ _RESULT = {
 
 _MODELS = [{"id": name, "object": "model", "created": 1, "owned_by": "us"} for name in ("small", "org/large")]
 
-# Files and batches are always the same ones.
+_MESSAGE: dict[str, Any] = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"}
+_RESPONSE: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed"}
+
+# Files, batches and responses are always the same ones.
 _KEPT: dict[tuple[str, str], Any] = {
     ("POST", "batches"): _BATCH,
     ("GET", "batches/batch_1"): _BATCH | {"status": "completed", "output_file_id": "file-out"},
@@ -33,6 +36,9 @@ _KEPT: dict[tuple[str, str], Any] = {
     ("GET", "files/file-1"): _FILE,
     ("GET", "files/file-out/content"): _RESULT,
     ("GET", "files/file-1/content"): b"Remember the milk.",
+    ("GET", "responses/resp_1"): {**_RESPONSE, "output": []},
+    ("GET", "responses/resp_1/input_items"): {"data": [{**_MESSAGE, "role": "user", "content": []}], "has_more": False},
+    ("DELETE", "responses/resp_1"): {"id": "resp_1", "object": "response", "deleted": True},
     ("DELETE", "files/file-1"): {"id": "file-1", "object": "file", "deleted": True},
 }
 
@@ -51,6 +57,8 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - 
             return _embeddings(request.json)
         case "POST", "completions":
             return _completion(request.json)
+        case "POST", "responses":
+            return _response(request.json)
         case "POST", "moderations":
             return Answer(chunks=[{"id": "modr-1", "model": "m", "results": [*map(_judged, _listed(request.json))]}])
         case "POST", "rerank":
@@ -74,6 +82,34 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - 
             return Answer(chunks=[_KEPT[method, path]])
         case _:
             return Answer(status=404, chunks=[{"error": {"message": "no such path", "type": "not_found_error"}}])
+
+
+def _response(body: dict[str, Any]) -> Answer:
+    """A call of the first tool, where it has not been answered; otherwise what was said last, given back."""
+    asked: Any = body["input"]
+    last = asked[-1] if isinstance(asked, list) else {"content": asked}
+    if body.get("tools") and "call_id" not in last:
+        name = body["tools"][0]["name"]
+        item = {
+            "type": "function_call",
+            "id": "fc_1",
+            "call_id": "call_1",
+            "name": name,
+            "arguments": '{"city": "Rome"}',
+        }
+    else:
+        text = f"You said: {last.get('output') or last['content']}"
+        item = {**_MESSAGE, "content": [{"type": "output_text", "text": text, "annotations": []}]}
+    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    whole = {**_RESPONSE, "model": body["model"], "output": [item], "usage": usage}
+    if not body.get("stream"):
+        return Answer(chunks=[whole])
+    deltas = [
+        {"type": "response.output_text.delta", "item_id": "msg_1", "delta": part["text"]}
+        for part in item.get("content", ())
+    ]
+    events = [{"type": "response.created", "response": {**whole, "status": "in_progress"}}, *deltas]
+    return Answer(chunks=sse(*events, {"type": "response.completed", "response": whole}), content_type=type_sse)
 
 
 def chat_answer(body: dict[str, Any], text: str | None = None) -> Answer:

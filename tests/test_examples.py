@@ -173,6 +173,7 @@ RUNS = {
     "rerank": Runs(
         r"\d.\d+  Paris is the capital of France.\n\d.\d+  France is known", ["POST rerank"], sends_documents
     ),
+    "responses": Runs(r"You said: 21 °C in Rome\ncompleted, 3 tokens\n", ["POST responses"] * 2),
     "retries": Runs(
         r"again in 0.\d+ s, after openai/gpt-5.4-mini: busy \(429.*\nYou said: Is the line busy\?\n"
         r"RateLimitError: may pass, after 3.0 s\n",

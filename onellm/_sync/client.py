@@ -18,6 +18,7 @@ from onellm._sync.models import Models
 from onellm._sync.moderations import Moderations
 from onellm._sync.portal import run
 from onellm._sync.rerank import Rerank
+from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
@@ -124,6 +125,11 @@ class OneLLM:
     def rerank(self) -> "Rerank":
         """Documents in the order of their relevance."""
         return Rerank(self._async.rerank)
+
+    @cached_property
+    def responses(self) -> "Responses":
+        """Answers made of items: texts, thinking, calls of tools."""
+        return Responses(self._async.responses)
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

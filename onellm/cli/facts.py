@@ -217,6 +217,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "adds_reasoning": _unless("reasoning tokens are added to `completion_tokens`, where it leaves them out"),
     "citations_in": lambda names: f"`message.citations` is read from {_codes(names)}",
     "base_resp": _unless("an error may come as `base_resp` in an answer with status 200"),
+    # responses
+    "keeps": _unless("keeps no responses: the whole conversation goes into the input"),
+    "cancels": _unless("cannot cancel a response"),
     # completions, embeddings, models, moderations
     "one_prompt": _unless("takes one text as prompt"),
     "max_inputs": lambda count: f"{count} inputs a request; more are sent in several",

@@ -10,6 +10,7 @@ from onellm.dialects.base import (
     ModelsDialect,
     ModerationDialect,
     RerankDialect,
+    ResponseDialect,
     SpeechDialect,
     TranscriptionDialect,
     TranslationDialect,
@@ -26,6 +27,7 @@ from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, Ope
 from onellm.dialects.openai.lists import NUMBERED, WHOLE
 from onellm.dialects.openai.models import OpenAIModels
 from onellm.dialects.openai.moderations import OpenAIModerations
+from onellm.dialects.openai.responses import OpenAIResponses
 from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
 from onellm.dialects.rerank import Rerank
 from onellm.errors import (
@@ -43,7 +45,7 @@ from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
 from onellm.providers.mistral import STATUSES, MistralBatches
 from onellm.providers.nvidia import NvidiaRerank
-from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, refuses
+from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
 from onellm.providers.small_hosts import SMALL
 from onellm.providers.together import TogetherChat
 
@@ -55,6 +57,7 @@ def compatible(
     key_env: str | tuple[str, ...] = (),
     chat: ChatDialect | None = None,
     completions: CompletionDialect | None = None,
+    responses: ResponseDialect | None = None,
     embeddings: EmbeddingDialect | None = None,
     transcriptions: TranscriptionDialect | None = None,
     translations: TranslationDialect | None = None,
@@ -81,6 +84,7 @@ def compatible(
         key_optional=not key_env,
         chat=chat or OpenAIChat(),
         completions=completions or OpenAICompletions(),
+        responses=responses or OpenAIResponses(),
         embeddings=embeddings or OpenAIEmbeddings(),
         transcriptions=transcriptions or OpenAITranscriptions(),
         translations=translations or OpenAITranslations(),
@@ -124,6 +128,7 @@ _ROWS = (
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
         chat=OpenAIChat(renames={"max_tokens": "max_completion_tokens"}),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(max_tokens=300_000),
         transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
         translations=OpenAITranslations(file_types=OPENAI_AUDIO),
@@ -150,6 +155,7 @@ _ROWS = (
         key_optional=True,
         chat=OpenAIChat(),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
@@ -173,6 +179,7 @@ _ROWS = (
         },
         chat=OpenAIChat(replay=("reasoning_details",), stream_usage=False),
         completions=OpenAICompletions(stream_usage=False),  # an older route that its docs only mention
+        responses=OpenAIResponses(keeps=False, refuses=STATELESS),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
@@ -239,6 +246,9 @@ _ROWS = (
                 "json_validate_failed": BadRequestError,
             },
         ),
+        responses=OpenAIResponses(
+            keeps=False, refuses={**STATELESS, **refuses("include", "safety_identifier", "truncation")}
+        ),
         transcriptions=OpenAITranscriptions(formats=_JSON_TEXT, refuses=_WHISPER),
         translations=OpenAITranslations(formats=_JSON_TEXT),
         speech=OpenAISpeech(formats=frozenset({"flac", "mp3", "mulaw", "ogg", "wav"})),
@@ -253,6 +263,7 @@ _ROWS = (
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
         chat=OpenAIChat(renames=MAX_TOKENS),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(cancels=False),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(
             hosted_at=f"{_FIREWORKS_AUDIO}/audio/transcriptions",
@@ -293,6 +304,7 @@ _ROWS = (
             audio_input=False,
             citations_in=("search_results", "citations"),
         ),
+        responses=OpenAIResponses(path="v1/responses"),
         files=OpenAIFiles(path="v1/files"),
         batches=OpenAIBatches(path="v1/batches", refuses=_KEEPS_OUTPUT),  # of /v1/responses
         models=OpenAIModels(path="v1/models"),  # its vectors are bytes and bits, not floats: no embeddings here
@@ -319,6 +331,7 @@ _ROWS = (
             refuses=refuses("best_of", "logit_bias", "n", "seed", "user"),
             one_prompt=True,
         ),
+        responses=OpenAIResponses(keeps=False, refuses=STATELESS),
         models=OpenAIModels(),
         docs="https://api-docs.deepseek.com",
         notes=(
@@ -411,6 +424,7 @@ _ROWS = (
         key_env=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         option_headers={"bill_to": "X-HF-Bill-To"},
         chat=OpenAIChat(),
+        responses=OpenAIResponses(),
         models=OpenAIModels(),
         docs="https://huggingface.co/docs/inference-providers",
         notes=(
@@ -423,6 +437,7 @@ _ROWS = (
         base_url="https://api.x.ai/v1",
         key_env=("XAI_API_KEY",),
         chat=OpenAIChat(renames=MAX_TOKENS, message_names=False, adds_reasoning=True, citations_in=("citations",)),
+        responses=OpenAIResponses(),
         transcriptions=OpenAITranscriptions(
             path="stt",
             formats=_JSON_ONLY,
@@ -525,6 +540,7 @@ _ROWS = (
                 "2013": BadRequestError,
             },
         ),
+        responses=OpenAIResponses(),
         models=OpenAIModels(),
         docs="https://platform.minimax.io/docs/api-reference/text-openai-api",
         notes=(
@@ -567,6 +583,7 @@ _ROWS = (
         completions=OpenAICompletions(
             refuses=refuses("logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed")
         ),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(base64=False),
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
@@ -579,6 +596,7 @@ _ROWS = (
         key_env=("NEBIUS_API_KEY",),
         chat=OpenAIChat(audio_input=False),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
         images=OpenAIImages(),
         files=OpenAIFiles(),
@@ -632,6 +650,7 @@ _ROWS = (
         key_env=("AI_GATEWAY_API_KEY", "VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"),
         option_headers={"site_url": "HTTP-Referer", "app_name": "X-Title"},
         chat=OpenAIChat(replay=("reasoning_details",)),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://vercel.com/docs/ai-gateway/openai-compat",
@@ -643,6 +662,7 @@ _ROWS = (
         key_env=("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY"),
         option_env={"account_id": "CLOUDFLARE_ACCOUNT_ID"},
         chat=OpenAIChat(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(base64=False),
         docs="https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility",
         notes=("It has no list of models under this address.",),

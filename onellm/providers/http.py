@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
 from msgspec import Struct, structs
@@ -20,6 +20,7 @@ from onellm.dialects.base import (
     ModelsDialect,
     ModerationDialect,
     RerankDialect,
+    ResponseDialect,
     SpeechDialect,
     StreamDialect,
     TokenCountDialect,
@@ -44,6 +45,7 @@ from onellm.providers.protocols import (
     Call,
     ChunkStream,
     CompletionStream,
+    EventStream,
     ImageStream,
     ProviderSettings,
     Response,
@@ -66,6 +68,13 @@ from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
 from onellm.types.pages import Listing, ListRequest
 from onellm.types.request import Request
 from onellm.types.rerank import RerankRequest, RerankResponse
+
+if TYPE_CHECKING:
+    from onellm.types.response_events import ResponseStreamEvent
+    from onellm.types.response_items import ResponseOutputItem
+    from onellm.types.response_params import ResponseRequest, StoredResponseRequest
+    from onellm.types.responses import InputTokenCountResponse, ResponseDeleted
+    from onellm.types.responses import Response as ModelResponse
 
 D = TypeVar("D")
 RequestT = TypeVar("RequestT", bound=Request)
@@ -97,6 +106,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     chat: ChatDialect | None = None
     token_counts: TokenCountDialect | None = None
     completions: CompletionDialect | None = None
+    responses: ResponseDialect | None = None
     embeddings: EmbeddingDialect | None = None
     transcriptions: TranscriptionDialect | None = None
     translations: TranslationDialect | None = None
@@ -182,6 +192,54 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def stream_completion(self, request: CompletionRequest, call: Call) -> CompletionStream:
         return await self.ask_stream(self._dialect(self.completions, "completions"), request, call)
+
+    async def create_response(self, request: "ResponseRequest", call: Call) -> "ModelResponse":
+        return await self.ask(self._dialect(self.responses, "responses"), request, call)
+
+    async def stream_response(self, request: "ResponseRequest", call: Call) -> EventStream:
+        return await self.ask_stream(self._dialect(self.responses, "responses"), request, call)
+
+    async def retrieve_response(self, request: "StoredResponseRequest", call: Call) -> "ModelResponse":
+        dialect = self._dialect(self.responses, "responses")
+        return await self.fetch(dialect, lambda: dialect.encode_retrieve(request), dialect.decode_stored, call)
+
+    async def restream_response(self, request: "StoredResponseRequest", call: Call) -> EventStream:
+        dialect = self._dialect(self.responses, "responses")
+        try:
+            response = await self._open(dialect, dialect.encode_retrieve_stream(request), call)
+            streams = cast("StreamDialect[StoredResponseRequest, ModelResponse, ResponseStreamEvent]", dialect)
+            return await open_answer(self.name, streams, request, response, call)
+        except OneLLMError as exc:
+            locate(exc, self.name, None)
+
+    async def delete_response(self, response_id: str, call: Call) -> "ResponseDeleted":
+        dialect = self._dialect(self.responses, "responses")
+        return await self.fetch(dialect, lambda: dialect.encode_delete(response_id), dialect.decode_deleted, call)
+
+    async def cancel_response(self, response_id: str, call: Call) -> "ModelResponse":
+        dialect = self._dialect(self.responses, "responses")
+        return await self.fetch(dialect, lambda: dialect.encode_cancel(response_id), dialect.decode_stored, call)
+
+    async def list_response_items(
+        self, response_id: str, request: ListRequest, call: Call
+    ) -> "Listing[ResponseOutputItem]":
+        dialect = self._dialect(self.responses, "responses")
+        query = {**request.params, **request.next, **(call.query or {})}
+        return await self.fetch(
+            dialect,
+            lambda: dialect.encode_items(response_id, request),
+            lambda body: dialect.decode_items(body, query),
+            call,
+        )
+
+    async def count_input_tokens(self, request: "ResponseRequest", call: Call) -> "InputTokenCountResponse":
+        dialect = self._dialect(self.responses, "responses")
+        request.adjustments.clear()
+        counted = await self.fetch(
+            dialect, lambda: dialect.encode_count(request), dialect.decode_count, call, model=request.model
+        )
+        counted.adjustments = tuple(request.adjustments)
+        return counted
 
     @property
     def max_embedding_inputs(self) -> int:

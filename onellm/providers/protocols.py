@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from onellm.types.options import Timeouts, TokenSource
     from onellm.types.pages import Listing, ListRequest
     from onellm.types.rerank import RerankRequest, RerankResponse
+    from onellm.types.response_events import ResponseStreamEvent
+    from onellm.types.response_items import ResponseOutputItem
+    from onellm.types.response_params import ResponseRequest, StoredResponseRequest
+    from onellm.types.responses import InputTokenCountResponse, ResponseDeleted
+    from onellm.types.responses import Response as ModelResponse
     from onellm.types.secret import Secret
 
 ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
@@ -163,6 +168,7 @@ ChunkStream: TypeAlias = "AnswerStream[ChatCompletionChunk, ChatCompletion]"
 CompletionStream: TypeAlias = "AnswerStream[Completion, Completion]"
 TranscriptionStream: TypeAlias = "AnswerStream[TranscriptionStreamEvent, AnyTranscription]"
 ImageStream: TypeAlias = "AnswerStream[ImageStreamEvent, ImagesResponse]"
+EventStream: TypeAlias = "AnswerStream[ResponseStreamEvent, ModelResponse]"
 SpeechStream: TypeAlias = "AnswerStream[SpeechStreamEvent, SpeechAudioDoneEvent]"
 
 
@@ -244,6 +250,32 @@ class CompletionProvider(Protocol):
     async def stream_completion(self, request: CompletionRequest, call: Call) -> CompletionStream:
         """Open a stream, up to and with its first chunk."""
         ...
+
+
+@runtime_checkable
+class ResponseProvider(Protocol):
+    """Serves `responses`. One that keeps none raises `UnsupportedFeatureError` where it is asked for them again."""
+
+    async def create_response(self, request: ResponseRequest, call: Call) -> ModelResponse: ...
+
+    async def stream_response(self, request: ResponseRequest, call: Call) -> EventStream:
+        """Open a stream, up to and with its first event."""
+        ...
+
+    async def retrieve_response(self, request: StoredResponseRequest, call: Call) -> ModelResponse: ...
+
+    async def restream_response(self, request: StoredResponseRequest, call: Call) -> EventStream:
+        """Open the stream of a response that was begun before, up to and with its first event."""
+        ...
+
+    async def delete_response(self, response_id: str, call: Call) -> ResponseDeleted: ...
+    async def cancel_response(self, response_id: str, call: Call) -> ModelResponse: ...
+
+    async def list_response_items(
+        self, response_id: str, request: ListRequest, call: Call
+    ) -> Listing[ResponseOutputItem]: ...
+
+    async def count_input_tokens(self, request: ResponseRequest, call: Call) -> InputTokenCountResponse: ...
 
 
 @runtime_checkable
@@ -436,6 +468,7 @@ OPERATIONS: dict[str, type] = {
     "chat": ChatProvider,
     "token_counts": TokenCountProvider,
     "completions": CompletionProvider,
+    "responses": ResponseProvider,
     "embeddings": EmbeddingProvider,
     "transcriptions": TranscriptionProvider,
     "translations": TranslationProvider,
