@@ -1,5 +1,7 @@
 """Cohere's row over a real socket: what the suites of single operations do not say."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -145,3 +147,13 @@ def test_flags() -> None:
     assert {name for name, value in said.items() if not value} >= {"audio_input_support", "token_counts_support"}
     assert said["json_schema_support"]
     assert said["rerank_support"]
+
+
+def test_using_it_loads_no_other_provider() -> None:
+    """Neither their modules nor the package of its own maker."""
+    code = "import sys; from onellm import get_provider; get_provider('cohere'); print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603 - ours
+    loaded = set(done.stdout.split())
+    assert "onellm.providers.cohere" in loaded
+    assert not loaded & {f"onellm.providers.{name}" for name in ("compatible", "llama_cpp", "mistral", "together")}
+    assert not {name for name in loaded if name == "cohere" or name.startswith("cohere.")}
