@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cohere_host import cohere_host
 from command_line import ROOT, require, run_python, unset_all
 from forms import fields, files
 from loopback import Answer, Loopback, Recorded
@@ -140,6 +141,10 @@ RUNS = {
         [CHAT],
         sends_choices,
     ),
+    "cohere_documents": Runs(
+        r'The Ruby language was made .*1995\.\n"The Ruby .*1995\." rests on library-1, Library: The Ruby language',
+        ["POST /v2/rerank", "POST /v2/chat"],
+    ),
     "completions": Runs(
         r"Once upon a time there was a cat.\n there was a cat.\n"
         r"def mean\(numbers\):\n    return  sum\(numbers\) / len",
@@ -205,7 +210,7 @@ def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
         if (b"Is the line busy?" in request.body and not before) or b"And now?" in request.body:
             wait = {"retry-after": "3"} if b"And now?" in request.body else {"retry-after-ms": "10"}
             return Answer(status=429, chunks=[{"error": {"message": "busy"}}], headers=wait)
-        return openai_host(request)
+        return cohere_host(request) if request.path.startswith("/v2/") else openai_host(request)
 
     return choose
 
@@ -215,6 +220,8 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
         loopback.chooses(example_host(loopback))
+        monkeypatch.setenv("CO_API_KEY", "co-1")
+        monkeypatch.setenv("CO_API_URL", loopback.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")

@@ -51,6 +51,8 @@ IMPURE = {
 PURE = ("onellm.types", "onellm.errors", "onellm.dialects", *DECODERS)
 # Words of English that are providers' names too: they may stand in prose, not in code.
 ENGLISH = {"together", "replicate", "local", "azure", "nebula", "cortex"}
+# Words of wire formats that are providers' names too: a field is called as its inventor calls it.
+ON_THE_WIRE = {"meta"}
 
 
 def module_name(path: Path) -> str:
@@ -119,7 +121,7 @@ def test_the_pure_layers_touch_nothing(module: str) -> None:
 
 # A dialect's module may be called as its inventor is; so may what it defines.
 FORMATS = {path.stem for path in (PACKAGE / "dialects").iterdir()}
-NAMES = {name.lower() for name in list_providers()} - FORMATS
+NAMES = {name.lower() for name in list_providers()} - FORMATS - ON_THE_WIRE
 
 
 def words(text: str) -> set[str]:

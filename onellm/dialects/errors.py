@@ -35,7 +35,14 @@ from onellm.errors import APIStatusError, api_error_class
 
 _LONGEST_TEXT = 500
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "cf-ray")
+_REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "x-amzn-requestid",
+    "apim-request-id",
+    "x-debug-trace-id",
+    "cf-ray",
+)
 
 
 class ErrorInfo(Struct, kw_only=True):
@@ -60,11 +67,12 @@ def decode_error(
     """The exception for an answer with an error status, or for an error inside a 200.
 
     headers are looked up in lower case; now is Unix time, for a `Retry-After` that is a date; codes is the
-    dialect's own table, which goes before the shared one.
+    dialect's own table, which goes before the shared one; a status may stand in it too, as text.
     """
     info = parse_error(body)
     known_status = status if status >= 300 else info.status  # noqa: PLR2004 - redirects are not followed: errors too
-    cls = api_error_class(known_status, (info.code, info.type), codes)
+    said = (info.code, info.type, str(known_status or ""))
+    cls = api_error_class(known_status, said, codes)
     error = cls(
         info.message or f"HTTP {known_status or status} without an explanation",
         status_code=known_status or status,

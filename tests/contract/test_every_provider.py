@@ -256,7 +256,8 @@ async def test_400_is_sent_once(name: str, stream: bool, server: Loopback) -> No
         with pytest.raises(BadRequestError, match="try again") as caught:
             await client.chat.completions.create(**ask(name), stream=stream)
     assert len(server.requests) == 1
-    assert (caught.value.provider, caught.value.model, caught.value.code) == (name, MODEL, "unsupported_value")
+    code = "unsupported_value" if bytes_of(name).has_codes else None
+    assert (caught.value.provider, caught.value.model, caught.value.code) == (name, MODEL, code)
 
 
 @serving("chat")

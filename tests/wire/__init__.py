@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onellm.dialects.cohere.chat import CohereChat
+from onellm.dialects.cohere.embeddings import CohereEmbeddings
+from onellm.dialects.cohere.models import CohereModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import chat_completions
+from wire import chat_completions, cohere
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,7 @@ class ChatWire:
     overloaded_event:  the announcement, inside a stream, of what would have been a 503
     refusal:           the body of an error status: of its message and its code
     check_body:        asserts what a request's body must hold: the body, the model, stream=whether it streams
+    has_codes:         whether the body of an error status has a code
     """
 
     question: str
@@ -38,6 +42,7 @@ class ChatWire:
     overloaded_event: bytes
     refusal: Callable[[str, str], bytes]
     check_body: Callable[..., None]
+    has_codes: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,24 @@ WIRES: dict[type, Any] = {
     OpenAIModels: ModelsWire(
         ids=chat_completions.MODEL_IDS, listing=chat_completions.models, single=chat_completions.model
     ),
+    CohereChat: ChatWire(
+        question=cohere.QUESTION,
+        text=cohere.TEXT,
+        answer=cohere.ANSWER,
+        stream=cohere.STREAM,
+        tool_answer=cohere.TOOL_ANSWER,
+        tool_stream=cohere.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=cohere.UNKNOWN_EVENT,
+        overloaded_event=cohere.OVERLOADED_EVENT,
+        refusal=cohere.refusal,
+        check_body=cohere.check_chat_body,
+        has_codes=False,
+    ),
+    CohereEmbeddings: EmbeddingsWire(
+        vectors=cohere.VECTORS, answer=cohere.embeddings, check_body=cohere.check_embeddings_body
+    ),
+    CohereModels: ModelsWire(ids=cohere.MODEL_IDS, listing=cohere.models, single=cohere.model),
 }
 
 
