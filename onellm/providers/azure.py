@@ -9,6 +9,7 @@ https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
 import asyncio
 import inspect
 import re
+import time
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, TypeVar
@@ -208,7 +209,7 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
         if not isinstance(entra, bool):
             raise self._wrong(f"entra must be True or False, not {entra!r}")
         if (credential := settings.credential) is not None:
-            return TokenCache(lambda: _token_of(credential, scope))
+            return TokenCache(lambda: _token_of(credential, scope), clock=time.time)
         if not entra:
             return None
         if settings.key_source == "argument":
@@ -218,7 +219,7 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
                 f"its base URL, on {urlsplit(settings.base_url).hostname}, comes from a file in the working directory, "
                 "which may not choose where a token goes: pass base_url=, or put it into the user's own file"
             )
-        return TokenCache(lambda: _default_token(scope))
+        return TokenCache(lambda: _default_token(scope), clock=time.time)
 
     def _wrong(self, message: str) -> ConfigurationError:
         return ConfigurationError(f"{self.name}: {message}", provider=self.name)
