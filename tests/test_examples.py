@@ -20,6 +20,7 @@ InvalidRequestError messages is empty.*"""
 
 # What an example prints, and how many requests reach the host.
 PRINTS = {
+    "azure": (r"You said: Name three rivers\nthe answer: None\n", 1),
     "chat": (r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", 2),
     "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in", 0),
     "embeddings": (r"3 vectors of 5 numbers, 3 tokens\n\d\.\d+  The cat sits outside / A kitten", 1),
@@ -40,6 +41,8 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         loopback.chooses(openai_host)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
         yield loopback
 
