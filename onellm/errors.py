@@ -226,6 +226,29 @@ class ContextLengthExceededError(BadRequestError):
 class ContentFilterError(BadRequestError):
     """The provider's safety system refused the request."""
 
+    @property
+    def inner_error(self) -> "dict[str, Any]":
+        """What the error says further inside, under `innererror` or `inner_error`; {} where it does not."""
+        said = self._said()
+        return _dict(said.get("innererror")) or _dict(said.get("inner_error"))
+
+    @property
+    def content_filter_results(self) -> "dict[str, Any]":
+        """What each filter found, by category, such as {"hate": {"filtered": True, "severity": "high"}}; {} where
+        the provider does not say."""
+        for place in (self.inner_error, self._said()):
+            for name in ("content_filter_result", "content_filter_results"):
+                if found := _dict(place.get(name)):
+                    return found
+        return {}
+
+    def _said(self) -> "dict[str, Any]":
+        return _dict(self.body)
+
+
+def _dict(value: object) -> "dict[str, Any]":
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType] - JSON
+
 
 class AuthenticationError(APIStatusError):
     """401: the key is missing, wrong or revoked."""
@@ -305,6 +328,8 @@ CODE: "dict[str, type[APIStatusError]]" = {
     "exceed_context_size_error": ContextLengthExceededError,
     "content_filter": ContentFilterError,
     "content_policy_violation": ContentFilterError,
+    "contentFilter": ContentFilterError,
+    "ResponsibleAIPolicyViolation": ContentFilterError,
     "moderation_blocked": ContentFilterError,
     "insufficient_quota": QuotaExceededError,
     "billing_hard_limit_reached": QuotaExceededError,

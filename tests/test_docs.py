@@ -44,11 +44,14 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.setenv("CO_API_URL", loopback.url)
         url = f"{loopback.url}/v1"
         file = folder / "named.toml"
-        file.write_text("".join(f'[providers.{name}]\nbase_url = "{url}"\n' for name in ("openai", "groq", "together")))
+        file.write_text(
+            "".join(f'[providers.{name}]\nbase_url = "{url}"\n' for name in ("openai", "groq", "together", "azure"))
+        )
         monkeypatch.setenv("ONELLM_CONFIG", str(file))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("GROQ_API_KEY", "gsk-1")
         monkeypatch.setenv("TOGETHER_API_KEY", "t-1")
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         yield loopback
 
 

@@ -126,6 +126,7 @@ InvalidRequestError messages is empty.*"""
 
 RUNS = {
     "audio_chat": Runs(r"You said: What do you hear\? \(12 bytes in answer.wav\)\n", [CHAT], sends_sound),
+    "azure": Runs(r"You said: Name three rivers\nthe answer: None\n", [CHAT]),
     "batches": Runs(
         r"batch_1: validating\nbatch_1: completed\nRome: You said: Rome\n",
         ["POST files", "POST batches", *["GET batches/batch_1"] * 2, "GET files/file-out/content"],
@@ -220,10 +221,14 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
         loopback.chooses(example_host(loopback))
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         monkeypatch.setenv("CO_API_KEY", "co-1")
         monkeypatch.setenv("CO_API_URL", loopback.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("FIREWORKS_API_KEY", "fw-1")
         file = tmp_path / "fireworks.toml"

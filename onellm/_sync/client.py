@@ -22,7 +22,7 @@ from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
-from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
+from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenCredential, TokenSource
 
 
 class OneLLM:
@@ -35,7 +35,7 @@ class OneLLM:
     def __init__(
         self,
         *,
-        api_key: str | TokenSource | None = None,
+        api_key: str | TokenSource | TokenCredential | None = None,
         base_url: str | None = None,
         organization: str | None = None,
         project: str | None = None,
@@ -51,7 +51,8 @@ class OneLLM:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
         api_key, base_url, organization, project, default_headers:  the default provider's, as `openai`'s client has
-            them; api_key may be a function, sync or async, that gives a token before each request
+            them; api_key may be a function, sync or async, that gives a token before each request, and for providers
+            that take one a credential of `azure-identity`
         timeout:          seconds for a whole call, or `Timeouts`
         max_retries:      how often a failed request is sent again; `retry` says more
         default_provider: whose models are named without "provider/"

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import NODEFAULT, Struct, structs
 
+from onellm.config import variables
 from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import OPERATIONS, Configurable, Provider, operations
 
@@ -67,7 +68,8 @@ def details(provider: Provider) -> Iterator[tuple[str, str]]:
             yield "base URL", _code(provider.base_url) + (f"; {instead} replaces it" if instead else "")
         headers: Mapping[str, str] = getattr(provider, "option_headers", {})
         for option in dict.fromkeys((*provider.option_env, *headers)):
-            variable = f", or {_code(provider.option_env[option])}" if option in provider.option_env else ""
+            named = variables(provider.option_env.get(option, ()))
+            variable = "".join(f", or {_code(each)}" for each in named)
             header = f", sent as the header {_code(headers[option])}" if option in headers else ""
             yield "option", _code(option) + variable + header
     else:

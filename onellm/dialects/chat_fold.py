@@ -30,6 +30,7 @@ class ChoiceFold:
         "citations",
         "content",
         "details",
+        "filtered",
         "finish",
         "finish_raw",
         "function_name",
@@ -60,6 +61,7 @@ class ChoiceFold:
         self.audio_data: list[str] = []
         self.audio_transcript: list[str] = []
         self.logprobs: ChoiceLogprobs | None = None
+        self.filtered: dict[str, Any] | None = None  # what filters found, the worst of each category
         self.finish: FinishReason | None = None
         self.finish_raw: str | None = None
         self.blank_finish = False  # the last finish_reason was "", which some hosts say where tool calls end a turn
@@ -78,6 +80,8 @@ class ChoiceFold:
                 self.tools.add(call)
         if choice.logprobs is not None:
             self._add_logprobs(choice.logprobs)
+        if choice.content_filter_results is not None:
+            self.filtered = worst(self.filtered or {}, choice.content_filter_results)
         if (
             delta.role
             or delta.refusal
@@ -152,4 +156,29 @@ class ChoiceFold:
             finish_reason=self.finish,
             finish_reason_raw=self.finish_raw,
             logprobs=self.logprobs,
+            content_filter_results=self.filtered,
         )
+
+
+_SEVERITIES = ("safe", "low", "medium", "high")
+
+
+def worst(known: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Of each category, the worse of what was said of two parts of a text; the later one where neither is."""
+    for category, said in found.items():
+        if category not in known or _badness(said) >= _badness(known[category]):
+            known[category] = said
+    return known
+
+
+def _badness(said: Any) -> tuple[bool, bool, int]:
+    match said:
+        case {"severity": str() as severity} if severity in _SEVERITIES:
+            rank = _SEVERITIES.index(severity)
+        case _:
+            rank = 0
+    match said:
+        case {"filtered": filtered, **rest}:
+            return bool(filtered), bool(rest.get("detected")), rank
+        case _:
+            return False, False, rank

@@ -35,11 +35,12 @@ from onellm.errors import APIStatusError, api_error_class
 
 _LONGEST_TEXT = 500
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
+# A gateway's own id goes before that of what stands behind it: the gateway's support is who asks for it.
 _REQUEST_ID_HEADERS = (
+    "apim-request-id",
     "x-request-id",
     "request-id",
     "x-amzn-requestid",
-    "apim-request-id",
     "x-debug-trace-id",
     "cf-ray",
 )
@@ -174,7 +175,8 @@ def _parse_fields(error: dict[str, Any]) -> ErrorInfo:
         type=_str(error.get("type"))
         or _str(error.get("error_type"))
         or (_str(metadata.get("error_type")) if isinstance(metadata, dict) else None)
-        or (_reason(details) if isinstance(details, list) else None),
+        or (_reason(details) if isinstance(details, list) else None)
+        or _inner_code(error),
         param=_str(error.get("param")),
         status=_status(error.get("code")) or _status(error.get("status")) or _status(error.get("status_code")),
         retry_after=_retry_info(details) if isinstance(details, list) else None,
@@ -212,6 +214,17 @@ def _violation(item: Any) -> str:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()[:_LONGEST_TEXT]
+
+
+def _inner_code(error: dict[str, Any]) -> str | None:
+    """The finer code of `{"code": …, "innererror": {"code": "ResponsibleAIPolicyViolation", …}}`, under either name."""
+    for name in ("innererror", "inner_error"):
+        match error.get(name):
+            case {"code": str() as code} if code:
+                return code
+            case _:
+                pass
+    return None
 
 
 def _reason(details: list[Any]) -> str | None:

@@ -1,6 +1,7 @@
 """How a request proves who sends it: small values that give headers."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -25,6 +26,15 @@ class Auth(Protocol):
         ...
 
     async def headers(self, outgoing: Outgoing, settings: ProviderSettings) -> dict[str, str]: ...
+
+
+@runtime_checkable
+class Renews(Protocol):
+    """An `Auth` that can get a new token where one was refused before its time."""
+
+    def forget(self, sent: Mapping[str, str], settings: ProviderSettings) -> None:
+        """Drop the token that a request with these headers was refused for; one that is newer stays."""
+        ...
 
 
 class HeaderKey(Struct, frozen=True):

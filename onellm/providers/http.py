@@ -37,7 +37,7 @@ from onellm.errors import (
 )
 from onellm.providers._batch_lines import read_line
 from onellm.providers.answers import HttpAnswerStream, HttpBinary, is_json, locate, open_answer
-from onellm.providers.auth import BEARER, Auth, Outgoing
+from onellm.providers.auth import BEARER, Auth, Outgoing, Renews
 from onellm.providers.inline import read_whole
 from onellm.providers.protocols import (
     OPERATIONS,
@@ -85,6 +85,7 @@ _USER_AGENT = "onellm"
 _REDIRECT = 300
 _COOKIES = ("set-cookie", "set-cookie2")
 _HTTP_ERROR = 400
+_UNAUTHORIZED = 401
 
 
 class HttpProvider(Struct, frozen=True, kw_only=True):
@@ -99,7 +100,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     key_env: tuple[str, ...] = ()
     base_url_env: tuple[str, ...] = ()
     key_optional: bool = False
-    option_env: Mapping[str, str] = {}
+    option_env: Mapping[str, str | tuple[str, ...]] = {}
     option_headers: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
     auth: Auth = BEARER
@@ -262,7 +263,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         return await self.ask(self._dialect(self.translations, "translations"), request, call)
 
     async def create_speech(self, request: SpeechRequest, call: Call) -> Binary:
-        dialect = self._dialect(self.speech, "speech")
+        return await self.ask_audio(self._dialect(self.speech, "speech"), request, call)
+
+    async def ask_audio(self, dialect: SpeechDialect, request: SpeechRequest, call: Call) -> Binary:
+        """`ask` for an answer that is a file."""
         request.adjustments.clear()
         try:
             response = await self._open(dialect, dialect.encode_request(request), call)
@@ -416,7 +420,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         http = None
         try:
             http = dialect.encode_request(request)
-            response = await _request(http, call, self._usual_address(http, call) or await self._address(http, call))
+            address = self._usual_address(http, call) or await self._address(http, call)
+            response = await _request(http, call, address)
+            if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
+                response = await _request(http, call, again)
             if response.status >= _REDIRECT:
                 raise _refusal(dialect, response.status, response.headers, response.body)
             reply = dialect.decode_response(response.body, request)
@@ -481,24 +488,42 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
         if call.body and http.method != "GET" and http.body is None and http.form is None:
             http = structs.replace(http, body=encode_json(dict(call.body)))
-        response = await _request(http, call, await self._address(http, call))
+        address = await self._address(http, call)
+        response = await _request(http, call, address)
+        if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
+            response = await _request(http, call, again)
         if response.status >= _REDIRECT:
             raise _refusal(dialect, response.status, response.headers, response.body)
         return response
 
     async def _open(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> ResponseStream:
-        url, headers = self._usual_address(http, call) or await self._address(http, call)
-        body = http.body if http.form is None else http.form
+        address = self._usual_address(http, call) or await self._address(http, call)
         try:
-            response = await call.transport.stream(
-                http.method, url, headers=headers, body=body, timeouts=call.timeouts, proxy=call.settings.proxy
-            )
+            response = await _stream(http, call, address)
             if response.status >= _REDIRECT:
-                raise _refusal(dialect, response.status, response.headers, await response.read_error())
+                body = await response.read_error()
+                again = None
+                if response.status == _UNAUTHORIZED:
+                    again = await self._renewed(http, call, address[1])
+                if again is None:
+                    raise _refusal(dialect, response.status, response.headers, body)
+                response = await _stream(http, call, again)
+                if response.status >= _REDIRECT:
+                    raise _refusal(dialect, response.status, response.headers, await response.read_error())
         except OneLLMError as exc:
             _mark_final(exc, http)
             raise
         return response
+
+    async def _renewed(
+        self, http: HttpRequest, call: Call, sent: Mapping[str, str]
+    ) -> tuple[str, dict[str, str]] | None:
+        """Where to send what was refused with 401 once more, with a new token; None where there is no new one."""
+        if not isinstance(self.auth, Renews) or (http.form is not None and not http.form.repeatable):
+            return None
+        self.auth.forget(sent, call.settings)
+        address = await self._address(http, call)
+        return None if address[1] == sent else address
 
     def _usual_address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]] | None:
         """Where nearly all requests go: JSON to the base URL, with headers that are worked out once a client."""
@@ -548,6 +573,17 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
 def _request(http: HttpRequest, call: Call, address: tuple[str, dict[str, str]]) -> Coroutine[Any, Any, Response]:
     return call.transport.request(
+        http.method,
+        address[0],
+        headers=address[1],
+        body=http.body if http.form is None else http.form,
+        timeouts=call.timeouts,
+        proxy=call.settings.proxy,
+    )
+
+
+def _stream(http: HttpRequest, call: Call, address: tuple[str, dict[str, str]]) -> Coroutine[Any, Any, ResponseStream]:
+    return call.transport.stream(
         http.method,
         address[0],
         headers=address[1],

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
     from onellm.types.models import ModelInfo
     from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
-    from onellm.types.options import Timeouts, TokenSource
+    from onellm.types.options import Timeouts, TokenCredential, TokenSource
     from onellm.types.pages import Listing, ListRequest
     from onellm.types.rerank import RerankRequest, RerankResponse
     from onellm.types.response_events import ResponseStreamEvent
@@ -56,6 +56,10 @@ class ProviderSettings(Struct, kw_only=True):
     query:          what the URL of every request ends with
     proxy:          the proxy for its host, or None
     state:          what its auth keeps from one request to the next, such as a token
+    key_source:     where the key comes from: "argument", a variable, a file, or "none"
+    credential:     what gives tokens in place of a key, where the provider takes such an object
+    foreign_host:   the base URL was chosen by a file that came with somebody else's project: a key or token of the
+                    environment may not go there
     usual_headers:  what every request of JSON has, the key included; kept here once they are worked out
     """
 
@@ -66,6 +70,9 @@ class ProviderSettings(Struct, kw_only=True):
     query: dict[str, str] = {}
     proxy: str | None = None
     state: dict[str, Any] = {}
+    key_source: str = "none"
+    credential: TokenCredential | None = None
+    foreign_host: bool = False
     usual_headers: dict[str, str] | None = None
 
     def __repr__(self) -> str:  # headers and a proxy's password stay out
@@ -449,7 +456,7 @@ class Configurable(Protocol):
     base_url_env:   variables that replace it, in order
     key_env:        variables that hold the key, in order
     key_optional:   whether it works without a key
-    option_env:     the provider's own options, each with its variable
+    option_env:     the provider's own options, each with its variable, or with several, in order
     """
 
     @property
@@ -461,7 +468,16 @@ class Configurable(Protocol):
     @property
     def key_optional(self) -> bool: ...
     @property
-    def option_env(self) -> Mapping[str, str]: ...
+    def option_env(self) -> Mapping[str, str | tuple[str, ...]]: ...
+
+
+@runtime_checkable
+class ReadsBaseUrl(Protocol):
+    """A provider whose base URL users give in many forms."""
+
+    def read_base_url(self, url: str) -> tuple[str, dict[str, Any]]:
+        """The base URL in its one form, and the options that the given one says."""
+        ...
 
 
 OPERATIONS: dict[str, type] = {

@@ -16,6 +16,7 @@ from onellm.providers.protocols import (
     Configurable,
     Provider,
     ProviderSettings,
+    ReadsBaseUrl,
     Response,
     ResponseStream,
     Settles,
@@ -192,6 +193,8 @@ class Core:
             key_env=provider.key_env,
             key_optional=provider.key_optional,
             option_env=provider.option_env,
+            takes_credential=getattr(provider, "takes_credential", False),
+            read_base_url=provider.read_base_url if isinstance(provider, ReadsBaseUrl) else None,
             arguments=arguments,
             file=self.config.file,
         )
@@ -211,6 +214,9 @@ class Core:
             headers=headers,
             options=resolved.options,
             proxy=proxy or None,
+            key_source=resolved.key_source,
+            credential=resolved.credential,
+            foreign_host=resolved.foreign_host,
         )
         return provider.settle(settings) if isinstance(provider, Settles) else settings
 

@@ -164,6 +164,13 @@ class ChoiceLogprobs(Model, kw_only=True, gc=False):
     refusal: list[TokenLogprob] | None = None
 
 
+class PromptFilterResult(Model, kw_only=True, gc=False):
+    """Beyond OpenAI: what a host's filters found in one prompt, by category; see `Choice.content_filter_results`."""
+
+    prompt_index: int = 0
+    content_filter_results: dict[str, Any] | None = None
+
+
 class ChatCompletionMessage(Model, kw_only=True, gc=False):
     """The answer's message; it goes back in as it is: `messages.append(reply.choices[0].message)`.
 
@@ -188,17 +195,23 @@ class ChatCompletionMessage(Model, kw_only=True, gc=False):
 
 
 class Choice(Model, kw_only=True, gc=False):
-    """One of the `n` answers. `finish_reason_raw` is the provider's own word."""
+    """One of the `n` answers. `finish_reason_raw` is the provider's own word.
+
+    Beyond OpenAI:
+    content_filter_results:  what a host's filters found, by category, such as {"hate": {"filtered": False,
+                             "severity": "safe"}}; of a streamed answer, the worst that was said of each
+    """
 
     index: int = 0
     message: ChatCompletionMessage = field(default_factory=ChatCompletionMessage)
     finish_reason: FinishReason | None = None
     finish_reason_raw: str | None = None
     logprobs: ChoiceLogprobs | None = None
+    content_filter_results: dict[str, Any] | None = None
 
 
 class ChatCompletion(Answer, kw_only=True, gc=False):
-    """A whole answer."""
+    """A whole answer. Beyond OpenAI, `prompt_filter_results` is what a host's filters found in the question."""
 
     id: str = ""
     object: str = "chat.completion"
@@ -208,6 +221,7 @@ class ChatCompletion(Answer, kw_only=True, gc=False):
     usage: CompletionUsage | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None
+    prompt_filter_results: list[PromptFilterResult] | None = None
 
 
 class TokenCount(Answer, kw_only=True, gc=False):
@@ -267,17 +281,29 @@ class ChoiceDelta(Model, kw_only=True, gc=False):
 
 
 class ChunkChoice(Model, kw_only=True, gc=False):
-    """One choice's part of a chunk."""
+    """One choice's part of a chunk.
+
+    Beyond OpenAI:
+    content_filter_results:  as in `Choice`, of a part of the text
+    content_filter_offsets:  the part that they are about, where a host filters while it streams: `check_offset`,
+                             `start_offset` and `end_offset`, in characters; such a chunk adds nothing to the message
+    """
 
     index: int = 0
     delta: ChoiceDelta = field(default_factory=ChoiceDelta)
     finish_reason: FinishReason | None = None
     finish_reason_raw: str | None = None
     logprobs: ChoiceLogprobs | None = None
+    content_filter_results: dict[str, Any] | None = None
+    content_filter_offsets: dict[str, Any] | None = None
 
 
 class ChatCompletionChunk(Answer, kw_only=True, gc=False):
-    """A piece of a streamed answer."""
+    """A piece of a streamed answer.
+
+    Beyond OpenAI, `prompt_filter_results` is as in `ChatCompletion`; what a host says of the question before the
+    answer begins stands on the first piece of the answer.
+    """
 
     id: str = ""
     object: str = "chat.completion.chunk"
@@ -287,3 +313,4 @@ class ChatCompletionChunk(Answer, kw_only=True, gc=False):
     usage: CompletionUsage | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None
+    prompt_filter_results: list[PromptFilterResult] | None = None

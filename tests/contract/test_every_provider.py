@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from loopback import Answer, Loopback, Recorded, type_sse
 from wire import ChatWire, EmbeddingsWire, ModelsWire, wire
 
 from onellm import AsyncOneLLM, RetryPolicy
+from onellm.config import variables
 from onellm.dialects.openai.messages import short_id
 from onellm.errors import (
     APIConnectionError,
@@ -29,10 +31,12 @@ from onellm.errors import (
 )
 from onellm.providers.auth import HeaderKey
 from onellm.providers.http import HttpProvider
+from onellm.providers.protocols import ProviderSettings, ReadsBaseUrl
 from onellm.providers.registry import MODULES, get_provider, list_providers
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import EmbeddingsRequest
+from onellm.types.secret import Secret
 
 KEY = "sk-contract-0123456789"
 MODEL = "vendor/model-1"
@@ -59,7 +63,10 @@ def _nothing_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     ours = {
-        variable for row in ROWS.values() for variable in (*row.key_env, *row.base_url_env, *row.option_env.values())
+        variable
+        for row in ROWS.values()
+        for named in (row.key_env, row.base_url_env, *row.option_env.values())
+        for variable in variables(named)
     }
     for variable in os.environ:
         if variable in ours or variable.startswith("ONELLM_") or variable.lower().endswith("_proxy"):
@@ -110,9 +117,18 @@ async def collect(client: AsyncOneLLM, name: str, chunks: list[ChatCompletionChu
             chunks.append(chunk)  # noqa: PERF401 - one by one
 
 
+def base_path(name: str) -> str:
+    """Where a row looks for its API under the base URL of `connect`."""
+    row, path = ROWS[name], "/base/v9"
+    if isinstance(row, ReadsBaseUrl):
+        url, options = row.read_base_url(f"http://127.0.0.1{path}")
+        path = urlsplit(row.settle(ProviderSettings(api_key=Secret(KEY), base_url=url, options=options)).base_url).path
+    return path
+
+
 def check_head(request: Recorded, name: str, method: str, path: str) -> None:
     """Method, path and the key where the row says it goes, and in no other place."""
-    assert (request.method, request.path) == (method, f"/base/v9/{path}")
+    assert (request.method, request.path) == (method, f"{base_path(name)}/{path}")
     auth = ROWS[name].auth
     if isinstance(auth, HeaderKey):
         assert request.headers[auth.header.lower()] == auth.prefix + KEY
