@@ -51,10 +51,12 @@ class ProviderSettings(Struct, kw_only=True):
     query:          what the URL of every request ends with
     proxy:          the proxy for its host, or None
     state:          what its auth keeps from one request to the next, such as a token
+    key_source:     where the key is from: a variable, "argument" or a file
     usual_headers:  what every request of JSON has, the key included; kept here once they are worked out
     """
 
     api_key: Secret | TokenSource | None = None
+    key_source: str = ""
     base_url: str = ""
     headers: dict[str, str] = {}
     options: dict[str, Any] = {}

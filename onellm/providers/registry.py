@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 # Providers with a module of their own; every other built-in one is a row of `compatible`.
-MODULES = {"llama_cpp": "onellm.providers.llama_cpp"}
+MODULES = {
+    "anthropic": "onellm.providers.anthropic",
+    "llama_cpp": "onellm.providers.llama_cpp",
+}
 _ROWS = "onellm.providers.compatible"
 ENTRY_POINTS = "onellm.providers"
 
