@@ -2,8 +2,10 @@
 
 from msgspec import Struct
 
+from onellm.dialects.anthropic.batches import AnthropicBatches
 from onellm.dialects.anthropic.chat import AnthropicMessages
 from onellm.dialects.anthropic.counts import AnthropicTokenCount
+from onellm.dialects.anthropic.files import AnthropicFiles
 from onellm.dialects.anthropic.models import AnthropicModels
 from onellm.errors import OneLLMError
 from onellm.providers.answers import locate
@@ -69,6 +71,8 @@ PROVIDER = AnthropicProvider(
     auth=KeyOrToken(),
     chat=_CHAT,
     token_counts=AnthropicTokenCount(messages=_CHAT),
+    files=AnthropicFiles(),
+    batches=AnthropicBatches(),
     models=AnthropicModels(),
     docs="https://platform.claude.com/docs/en/api/overview",
     notes=("A token in `ANTHROPIC_AUTH_TOKEN`, or from a function given as `api_key`, is sent as a bearer.",),

@@ -663,6 +663,11 @@ def test_a_stream_that_breaks_off_is_never_an_answer(end: int) -> None:
         fold(JOINED[:end])
 
 
+def test_what_comes_after_the_end_is_not_read() -> None:
+    events = CASES["text"][1]
+    assert plain(fold(b"".join([*events, *events, b"data: {"]))[1]) == plain(fold(*events)[1])
+
+
 def test_the_documented_stream() -> None:
     """Chunks as OpenAI has them: a role, pieces, calls by their own number, an end; and usage where it is asked for."""
     events = CASES["thinking, text and a call"][1]

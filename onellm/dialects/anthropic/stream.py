@@ -136,13 +136,15 @@ class MessageReducer(SseReducer[ChatCompletionChunk]):
         self._id = self._model = ""
         self._usage = _Usage()
 
-    def feed_chunk(self, data: bytes, emit: Emit) -> None:
+    def feed_chunk(self, data: bytes, emit: Emit) -> None:  # noqa: C901 - an event a case
         """Take one event in; `emit` gets what the caller is to see of it.
 
         Raises:
             APIStatusError: the event is an error.
             ResponseDecodeError: it is no event.
         """
+        if self.finished:  # by an event of the same read
+            return
         event = _read(data)
         match event.type:
             case "content_block_delta":
