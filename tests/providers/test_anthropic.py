@@ -7,13 +7,14 @@ import pytest
 from forms import fields, files
 from loopback import Answer, Loopback
 from wire import messages as wire
+from wire.chat_completions import TEXT
 
 from onellm import AnthropicOptions, AsyncOneLLM
 from onellm.errors import BadRequestError, InvalidRequestError, UnsupportedParameterError
 from onellm.types.chat import ChatCompletion
 
 KEY = "sk-ant-0123456789"
-HI: dict[str, Any] = {"role": "user", "content": "Hi"}
+HI: Any = {"role": "user", "content": "Hi"}
 BATCH: dict[str, Any] = {
     "id": "msgbatch_1",
     "type": "message_batch",
@@ -154,7 +155,7 @@ async def test_a_batch_of_requests_without_a_file(loopback: Loopback) -> None:
     assert last.headers["x-api-key"] == KEY
     answer = found["a"].response
     assert isinstance(answer, ChatCompletion)
-    assert answer.choices[0].message.content == wire.TEXT
+    assert answer.choices[0].message.content == TEXT
     assert isinstance(found["b"].error, BadRequestError)
     assert (found["b"].error.message, found["b"].request_id) == ("no", "req_2")
     assert found["c"].error is not None
@@ -164,9 +165,10 @@ async def test_a_batch_of_requests_without_a_file(loopback: Loopback) -> None:
 async def test_what_a_batch_of_it_cannot_have(loopback: Loopback) -> None:
     requests: Any = [{"custom_id": "a", "body": {"model": "anthropic/m"}}]
     async with connect(loopback) as client:
-        for wrong in ({"endpoint": "/v1/embeddings"}, {"completion_window": "1h"}, {"metadata": {"a": "b"}}):
+        wrongs: list[dict[str, Any]] = [{"endpoint": "/v1/embeddings"}, {"completion_window": "1h"}, {"metadata": {}}]
+        for wrong in wrongs:
             with pytest.raises(UnsupportedParameterError, match=next(iter(wrong))):
-                await client.batches.create(requests=requests, **wrong)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - one at a time
+                await client.batches.create(requests=requests, **wrong)
         with pytest.raises(UnsupportedParameterError, match="give requests"):
             await client.batches.create(input_file_id="file_1")
     assert loopback.requests == []

@@ -223,3 +223,52 @@ def _naive(body: bytes) -> dict[str, Any]:  # noqa: C901, PLR0912 - an event a c
             case _:
                 pass
     return found | {"blocks": [blocks[index] for index in sorted(blocks)]}
+
+
+# Real turns that think and call: alone, in parallel, and as a stream.
+TURNS = ("anthropic-73e30638dfea", "anthropic-cc108a135ac8", "anthropic-a0b5a8489d23")
+
+
+def test_a_conversation_of_three_turns_takes_its_signatures_along() -> None:
+    """Each turn goes back as it was received, thinking first; a provider of another API gets the plain conversation."""
+    request = asking()
+    received: list[list[dict[str, Any]]] = []
+    for exchange in (next(e for e in ALL if e.id == turn) for turn in TURNS):
+        if exchange.kind == "chat_stream":
+            reply = _feed(exchange.body, 64)[1].close()
+            blocks = _naive(exchange.body)["blocks"]
+        else:
+            reply = DIALECT.decode_response(exchange.body, asking())
+            blocks = json.loads(exchange.body)["content"]
+        received.append(blocks)
+        message = reply.choices[0].message.to_dict()
+        results = [
+            {"role": "tool", "tool_call_id": call["id"], "content": "42"} for call in message.get("tool_calls") or ()
+        ]
+        request.messages += [message, *results, {"role": "user", "content": "Go on."}]
+    signatures = [block["signature"] for blocks in received for block in blocks if block["type"] == "thinking"]
+    calls = [sum(block["type"] == "tool_use" for block in blocks) for blocks in received]
+    assert len(signatures) >= 2
+    assert max(calls) >= 2
+
+    sent = json.loads(DIALECT.encode_request(request).body or b"")["messages"]
+    turns = [turn["content"] for turn in sent if turn["role"] == "assistant"]
+    for turn, blocks in zip(turns, received, strict=True):
+        assert turn == [_as_sent(block, blocks) for block in blocks]
+    for turn, following in zip(sent[1::2], sent[2::2], strict=True):
+        called = [block["id"] for block in turn["content"] if block["type"] == "tool_use"]
+        if called:  # else what follows is the user's text
+            assert [block.get("tool_use_id") for block in following["content"]][: len(called)] == called
+
+    request.provider = "another"
+    elsewhere = OpenAIChat().encode_request(request).body or b""
+    assert not any(signature[:40].encode() in elsewhere for signature in signatures)
+    roles = {"role", "content", "tool_calls", "tool_call_id"}
+    assert all(message.keys() <= roles for message in json.loads(elsewhere)["messages"])
+
+
+def _as_sent(block: dict[str, Any], blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    """A block of a turn that is nothing but text and calls has the fields that OpenAI's shape says, too."""
+    plain = all(each["type"] in {"text", "tool_use"} for each in blocks)
+    said = ("type", "text") if block["type"] == "text" else ("type", "id", "name", "input")
+    return {key: block[key] for key in said} if plain else block
