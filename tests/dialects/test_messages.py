@@ -277,6 +277,8 @@ def test_an_answer_to_go_on_with_ends_without_white_space() -> None:
     assert sent(HI, begun)["messages"][1] == {"role": "assistant", "content": "It is"}
     assert "left out the white space at the end of the last message" in adjusted(HI, begun)
     assert sent(HI, begun, HI)["messages"][1] == begun
+    for blank in (" \n", [{"type": "text", "text": " "}]):
+        assert sent(HI, {"role": "assistant", "content": blank})["messages"] == [HI]
 
 
 def test_cache_breakpoints_of_parts_messages_and_tools() -> None:
@@ -668,6 +670,11 @@ def test_what_comes_after_the_end_is_not_read() -> None:
     assert plain(fold(b"".join([*events, *events, b"data: {"]))[1]) == plain(fold(*events)[1])
 
 
+def test_a_block_that_begins_before_the_last_has_ended() -> None:
+    events = [wire.start(), *wire.text_block(0, "abc")[:-1], *wire.text_block(0, "def"), *wire.end()]
+    assert fold(*events)[1].choices[0].message.content == "abcdef"
+
+
 def test_the_documented_stream() -> None:
     """Chunks as OpenAI has them: a role, pieces, calls by their own number, an end; and usage where it is asked for."""
     events = CASES["thinking, text and a call"][1]
@@ -753,6 +760,26 @@ def test_a_refusal_says_why() -> None:
 def test_what_is_no_message(body: bytes) -> None:
     with pytest.raises(ResponseDecodeError, match="not a message"):
         DIALECT.decode_response(body, asking())
+
+
+ODD = [
+    {"type": None, "text": "x"},
+    {"type": ["text"]},
+    {"type": "text", "text": 3, "citations": 3},
+    {"type": "text", "text": "x", "citations": ["a", None]},
+    {"type": "tool_use", "input": {"a": 1}},
+    {"type": "thinking", "thinking": None, "signature": 3},
+    {},
+]
+
+
+@pytest.mark.parametrize("block", ODD, ids=str)
+def test_blocks_of_odd_shapes_are_read_and_go_back(block: dict[str, Any]) -> None:
+    """What is no block is left out; nothing but our own errors is raised."""
+    reply = DIALECT.decode_response(wire.whole([block, {"type": "text", "text": "y"}, THINKING]), asking())
+    message = reply.choices[0].message
+    assert (message.content or "").endswith("y")
+    assert THINKING in sent(HI, message.to_dict(), on_unsupported="drop")["messages"][1]["content"]
 
 
 def test_fields_that_do_not_fit_are_left_out() -> None:

@@ -1,6 +1,8 @@
 """Anthropic over a real socket: its keys, lists, files and batches."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -207,3 +209,22 @@ async def test_a_pause_is_gone_on_with_by_appending_the_message(loopback: Loopba
         messages: list[Any] = [HI, paused.choices[0].message]
         await client.chat.completions.create(model="anthropic/m", messages=messages, anthropic=options)
     assert loopback.requests[1].json["messages"] == [HI, {"role": "assistant", "content": blocks}]
+
+
+def test_it_loads_nothing_of_others_and_others_nothing_of_it() -> None:
+    """One provider's modules are imported when it is asked for; the official package never is."""
+    code = """
+import sys
+from onellm import AsyncOneLLM, get_provider
+get_provider({name!r})
+print(*(name for name in sys.modules if name.startswith(("onellm.providers.", "onellm.dialects.", "anthropic"))))
+"""
+    loaded: dict[str, set[str]] = {}
+    for name in ("openai", "anthropic"):
+        run = subprocess.run([sys.executable, "-c", code.format(name=name)], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+        loaded[name] = set(run.stdout.split())
+    assert not [module for module in loaded["openai"] if "anthropic" in module]
+    ours = [module for module in loaded["anthropic"] if "anthropic" in module]
+    assert "onellm.dialects.anthropic.chat" in ours
+    assert all(module.startswith("onellm.") for module in ours)
+    assert not {"onellm.providers.compatible", "onellm.dialects.openai.chat"} & loaded["anthropic"]

@@ -153,7 +153,7 @@ class HistoryEncoder:
                 self._request.adjustments.append(f'sent {where}, whose arguments are no object, as "{_UNREADABLE}"')
         return {"type": "tool_use", "id": tool_id(call["id"]), "name": self._names.get(name, name), "input": given}
 
-    def _said(self, message: dict[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
+    def _said(self, message: dict[str, Any]) -> tuple[str, list[tuple[Any, Any]]]:
         content = message.get("content")
         text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content or ())
         calls = [
@@ -172,6 +172,10 @@ class HistoryEncoder:
         holder, key = (turn, "content") if isinstance(content, str) else (content[-1], "text")
         if isinstance(text := holder.get(key), str) and text != text.rstrip():
             holder[key] = text.rstrip()
+            if not holder[key]:  # an empty text is refused, too
+                turn["content"] = "" if holder is turn else content[:-1]
+                if not turn["content"]:
+                    self._turns.pop()
             self._request.adjustments.append("left out the white space at the end of the last message")
 
 
@@ -200,9 +204,9 @@ def is_plain(blocks: list[Block]) -> bool:
     return True
 
 
-def _says(blocks: list[Block]) -> tuple[str, list[tuple[str, Any]]]:
+def _says(blocks: list[Block]) -> tuple[str, list[tuple[Any, Any]]]:
     text = "".join(block["text"] for block in blocks if block["type"] == "text")
-    return text, [(block["id"], block["input"]) for block in blocks if block["type"] == "tool_use"]
+    return text, [(block.get("id"), block.get("input")) for block in blocks if block["type"] == "tool_use"]
 
 
 def _results(content: Any) -> bool:

@@ -280,6 +280,12 @@ class MessageReducer(SseReducer[ChatCompletionChunk]):
             block.wire["content"] = (block.wire.get("content") or "") + delta.content
 
     def _begin_block(self, index: int, wire: dict[str, Any], data: bytes, emit: Emit) -> None:
+        if not isinstance(wire.get("type"), str):
+            return
+        if index in self._open:  # its end never came
+            self._end_block(index, data, emit)
+        if "citations" in wire:
+            wire["citations"] = _dicts(wire["citations"])
         self._blocks.append(wire)
         block = self._open[index] = _Block(wire, self._length)
         match wire:
@@ -368,6 +374,10 @@ def fold_message(body: bytes, request: ChatRequest, codes: Mapping[str, type[API
     reply = reducer.close()
     reply.raw = body
     return reply
+
+
+def _dicts(value: Any) -> list[dict[str, Any]] | None:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else None
 
 
 def _read(data: bytes) -> _Event:
