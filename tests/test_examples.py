@@ -125,6 +125,9 @@ refused with 404, model_not_found, request None: The model does not exist
 InvalidRequestError messages is empty.*"""
 
 RUNS = {
+    "anthropic_thinking": Runs(
+        r"thinks: I need both\.\ncalls: weather .*Oslo.*\ncalls: .*\nYou said: 21 °C\n4 tokens", ["POST messages"] * 2
+    ),
     "audio_chat": Runs(r"You said: What do you hear\? \(12 bytes in answer.wav\)\n", [CHAT], sends_sound),
     "azure": Runs(r"You said: Name three rivers\nthe answer: None\n", [CHAT]),
     "batches": Runs(
@@ -227,8 +230,8 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.setenv("CO_API_URL", loopback.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
-        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
-        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-1")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", loopback.url)
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("FIREWORKS_API_KEY", "fw-1")
         file = tmp_path / "fireworks.toml"
@@ -270,6 +273,13 @@ async def test_it_runs(name: str, host: Loopback) -> None:
     asked = Counter(f"{request.method} {request.path.rpartition('/v1/')[2]}" for request in host.requests)
     assert asked == Counter(expected.requests)
     expected.sent(host.requests)
+
+
+async def test_thinking_goes_back_with_its_signature(host: Loopback) -> None:
+    assert (await run_python(str(ROOT / "examples" / "anthropic_thinking.py"))).code == 0
+    _, turn, results = host.requests[1].json["messages"]
+    assert turn["content"][0] == {"type": "thinking", "thinking": "I need both.", "signature": "EqQB"}
+    assert [block["tool_use_id"] for block in results["content"]] == ["toolu_Oslo", "toolu_Rome"]
 
 
 @pytest.mark.parametrize(("key", "sent"), [("", None), ("k-1", "Bearer k-1")], ids=["without", "with"])

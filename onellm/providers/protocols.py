@@ -436,6 +436,20 @@ class BatchProvider(Protocol):
 
 
 @runtime_checkable
+class InlineBatchProvider(Protocol):
+    """A `BatchProvider` that may take the requests in `BatchCreateRequest.lines`, and give results without a file."""
+
+    @property
+    def inline_batches(self) -> bool:
+        """Whether it does; else batches are made of files."""
+        ...
+
+    async def open_batch_results(self, batch: Batch, call: Call) -> Binary:
+        """Open the results of a batch that has ended, up to the first byte: lines for `read_batch_line`."""
+        ...
+
+
+@runtime_checkable
 class Settles(Protocol):
     """A provider whose address follows from its options: a region, a project, a resource."""
 

@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onellm.dialects.anthropic.chat import AnthropicMessages
+from onellm.dialects.anthropic.models import AnthropicModels
 from onellm.dialects.cohere.chat import CohereChat
 from onellm.dialects.cohere.embeddings import CohereEmbeddings
 from onellm.dialects.cohere.models import CohereModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import chat_completions, cohere
+from wire import chat_completions, cohere, messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,20 @@ WIRES: dict[type, Any] = {
     OpenAIModels: ModelsWire(
         ids=chat_completions.MODEL_IDS, listing=chat_completions.models, single=chat_completions.model
     ),
+    AnthropicMessages: ChatWire(
+        question=chat_completions.QUESTION,
+        text=chat_completions.TEXT,
+        answer=messages.ANSWER,
+        stream=messages.STREAM,
+        tool_answer=messages.TOOL_ANSWER,
+        tool_stream=messages.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=messages.UNKNOWN_EVENT,
+        overloaded_event=messages.OVERLOADED_EVENT,
+        refusal=messages.refusal,
+        check_body=messages.check_body,
+    ),
+    AnthropicModels: ModelsWire(ids=messages.MODEL_IDS, listing=messages.models, single=messages.model),
     CohereChat: ChatWire(
         question=cohere.QUESTION,
         text=cohere.TEXT,
