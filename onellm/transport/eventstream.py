@@ -1,6 +1,6 @@
 """Amazon's event stream: frames of bytes in, messages out; opens nothing.
 
-    u32 total length | u32 length of the headers | u32 CRC of these 8 bytes | headers | payload | u32 CRC of all before it
+    u32 length of all | u32 length of the headers | u32 CRC of these 8 bytes | headers | payload | u32 CRC of all before
 
 Numbers are big-endian, the CRC is that of zlib.
 https://docs.aws.amazon.com/transcribe/latest/dg/streaming-setting-up.html and smithy's specification of
