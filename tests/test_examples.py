@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from bedrock_host import bedrock_host
 from command_line import ROOT, require, run_python, unset_all
 from loopback import Loopback
 from openai_host import openai_host
@@ -20,6 +21,7 @@ InvalidRequestError messages is empty.*"""
 
 # What an example prints, and how many requests reach the host.
 PRINTS = {
+    "bedrock": (r"weather of Paris\nIt is 21 °C\.\n19 tokens in\n", 2),
     "chat": (r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", 2),
     "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in", 0),
     "embeddings": (r"3 vectors of 5 numbers, 3 tokens\n\d\.\d+  The cat sits outside / A kitten", 1),
@@ -37,7 +39,9 @@ RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
 async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Loopback]:
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
-        loopback.chooses(openai_host)
+        loopback.chooses(lambda asked: (bedrock_host if asked.path.startswith("/model/") else openai_host)(asked))
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", loopback.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")

@@ -1,6 +1,6 @@
-"""`boto3` and OneLLM make the same calls against one server: the same path, the same JSON; and what botocore thinks of ours.
+"""`boto3` and OneLLM make the same calls against one server: the same path, the same JSON.
 
-Its service model validates each body, its signer recomputes each signature, its parser reads each frame.
+botocore's service model validates each body, its signer recomputes each signature, its parser reads each frame.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -58,9 +58,7 @@ CALLS = [
     {"id": f"call_{at}", "type": "function", "function": {"name": "weather", "arguments": f'{{"città": "{at}"}}'}}
     for at in "ab"
 ]
-THEIR_CALLS = [
-    {"toolUse": {"toolUseId": f"call_{at}", "name": "weather", "input": {"città": at}}} for at in "ab"
-]
+THEIR_CALLS = [{"toolUse": {"toolUseId": f"call_{at}", "name": "weather", "input": {"città": at}}} for at in "ab"]
 RESULTS: list[dict[str, Any]] = [
     {"role": "tool", "tool_call_id": "call_a", "content": "21 °C"},
     {"role": "tool", "tool_call_id": "call_b", "content": "no such city", "status": "error"},

@@ -1,4 +1,4 @@
-"""Real answers of Bedrock, read again: Converse and its stream, frames of every stream, errors, vectors, models, counts.
+"""Real answers of Bedrock, read again: Converse and its stream, frames, errors, vectors, models, counts.
 
 Of 101 exchanges 19 are left out: 17 whole answers by InvokeModel of chat and text models, whose bodies are those of
 their makers, and 2 of ApplyGuardrail, which is no operation of ours. 13 streams by InvokeModel are read as frames only.
@@ -71,9 +71,7 @@ def test_the_recordings_are_all_here() -> None:
 
 def request(exchange: Exchange) -> ChatRequest:
     model = unquote(urlsplit(exchange.url).path.split("/")[2])
-    return ChatRequest(
-        provider="bedrock", model=model, messages=[], params={"stream_options": {"include_usage": True}}
-    )
+    return ChatRequest(provider="bedrock", model=model, messages=[], params={"stream_options": {"include_usage": True}})
 
 
 def check_message(reply: ChatCompletion, blocks: list[Any]) -> None:
@@ -91,9 +89,9 @@ def check_message(reply: ChatCompletion, blocks: list[Any]) -> None:
     said = "".join(thought.get("reasoningText", {}).get("text", "") for thought in thoughts)
     assert (message.reasoning or "") == said
     calls = [block["toolUse"] for block in blocks if "toolUse" in block and "type" not in block["toolUse"]]
-    assert [(call.id, call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or ()] == [
-        (call["toolUseId"], call["name"], call["input"]) for call in calls
-    ]
+    assert [
+        (call.id, call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or ()
+    ] == [(call["toolUseId"], call["name"], call["input"]) for call in calls]
     sources = [one for each in cited for one in each["citations"]]
     assert [one.raw_citation for one in message.citations or ()] == sources
     for citation in message.citations or ():
@@ -160,7 +158,10 @@ def test_frames_are_those_that_botocore_reads(exchange: Exchange) -> None:
     assert theirs
 
 
-CLASSES = {400: BadRequestError, 403: (PermissionDeniedError, AuthenticationError)}
+CLASSES: dict[int, tuple[type[APIStatusError], ...]] = {
+    400: (BadRequestError,),
+    403: (PermissionDeniedError, AuthenticationError),
+}
 
 
 @pytest.mark.parametrize("exchange", of("error"), ids=ids)
@@ -280,7 +281,7 @@ def _fold(exchange: Exchange, size: int) -> tuple[list[ChatCompletionChunk], Cha
     return chunks, reducer.close()
 
 
-def _naive(body: bytes) -> tuple[list[Any], str, Any]:
+def _naive(body: bytes) -> tuple[list[Any], str, Any]:  # noqa: C901, PLR0912 - an event a case
     """Blocks, stop reason and usage as botocore's frames give them."""
     eventstream = pytest.importorskip("botocore.eventstream")
     buffer = eventstream.EventStreamBuffer()

@@ -171,7 +171,10 @@ class Parts:
         own = name.removesuffix(ending) if ending[1:].lower() in DOCUMENTS else name
         if not own and "s3Location" in source:
             own = given.rpartition("/")[2].partition(".")[0]
-        document: Block = {"format": kind, "name": self._names.name(own), "source": source}
+        title = self._names.name(own)
+        if own and title != own:
+            self._request.adjustments.append(f"named the document {own!r} {title!r}")
+        document: Block = {"format": kind, "name": title, "source": source}
         if context := part.get("context"):
             document["context"] = context
         citations = part.get("citations")
