@@ -12,15 +12,18 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from onellm.dialects.base import HttpRequest
+from onellm.dialects.base import ChatDialect, HttpRequest
 from onellm.dialects.bedrock.converse import Converse, CountTokens
 from onellm.dialects.bedrock.invoke import Family, InvokeEmbeddings, InvokeRerank
+from onellm.dialects.bedrock.messages import InvokeMessages
 from onellm.dialects.bedrock.models import FoundationModels
 from onellm.errors import ConfigurationError
 from onellm.providers.aws import KEPT, SigV4, profile_region, signer
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Call, ProviderSettings
+from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
 from onellm.types.base import Answer
+from onellm.types.chat import ChatCompletion
+from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 
 KEY_ENV = ("AWS_BEARER_TOKEN_BEDROCK",)
@@ -34,7 +37,12 @@ _OPTIONS = _SECRETS | {"families", "fips", "profile", "region"}
 
 
 class AmazonProvider(HttpProvider, frozen=True, kw_only=True):
-    """A row whose hosts are in a region, and whose requests are signed where there is no key."""
+    """A row whose hosts are in a region, and whose requests are signed where there is no key.
+
+    messages:  another API for chat, which the calls take that give its options
+    """
+
+    messages: ChatDialect | None = None
 
     def settle(self, settings: ProviderSettings) -> ProviderSettings:
         """The address in the region, and what signs.
@@ -93,6 +101,24 @@ class AmazonProvider(HttpProvider, frozen=True, kw_only=True):
             raise ConfigurationError(f"{self.name} embeds by InvokeModel only", provider=self.name)
         return structs.replace(dialect, families=families) if families else dialect
 
+    # Anthropic's own options are a wish for its own API; everything else goes by Converse.
+    async def create_chat_completion(self, request: ChatRequest, call: Call) -> ChatCompletion:
+        return await self.ask(self._chat(request), request, call)
+
+    async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
+        return await self.ask_stream(self._chat(request), request, call)
+
+    def _chat(self, request: ChatRequest) -> ChatDialect:
+        usual = self._dialect(self.chat, "chat")
+        if self.messages is None or self.messages.native_options.isdisjoint(request.params):
+            return usual
+        return self.messages
+
+    @property
+    def native_options(self) -> frozenset[str]:
+        own = super().native_options
+        return own if self.messages is None else own | self.messages.native_options
+
     def read_headers(self, reply: Answer, headers: Mapping[str, str]) -> None:
         """Most embedding models count their tokens in a header."""
         if isinstance(reply, CreateEmbeddingResponse) and (count := headers.get(_TOKENS, "")).isdecimal():
@@ -124,6 +150,7 @@ PROVIDER = AmazonProvider(
     option_env={"region": "AWS_REGION"},
     auth=SigV4("bedrock"),
     chat=Converse(),
+    messages=InvokeMessages(),
     token_counts=CountTokens(),
     embeddings=InvokeEmbeddings(),
     rerank=InvokeRerank(of_maker={"cohere": {"api_version": 2}}),
@@ -135,6 +162,7 @@ PROVIDER = AmazonProvider(
             "`session_token`, or what botocore finds (`onellm[bedrock]`), for the option `profile` if given."
         ),
         "The region is the option `region`, `AWS_REGION`, `AWS_DEFAULT_REGION` or that of the profile.",
+        "With `anthropic=AnthropicOptions(...)` a call goes by InvokeModel as Anthropic's Messages, not by Converse.",
         "The option `fips` takes the FIPS hosts.",
         "The option `families` says what kind of embedding model an ARN stands for.",
     ),

@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 from loopback import Answer, Loopback, Recorded
-from wire import bedrock
+from wire import bedrock, messages
+from wire.eventstream import event, exception
 
 from onellm import AsyncOneLLM
+from onellm.errors import RateLimitError, ResponseDecodeError
 from onellm.transport.eventstream import EventStreamDecoder
+from onellm.types.anthropic import AnthropicOptions
 from onellm.types.bedrock import BedrockOptions, Guardrail
 
 boto3 = pytest.importorskip("boto3")
@@ -307,7 +310,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                     "provider_data": {
                         "provider": "bedrock",
                         "data": {
-                            "content": [
+                            "blocks": [
                                 REASONING,
                                 {"reasoningContent": {"redactedContent": b64(REDACTED)}},
                                 THEIR_CALLS[0],
@@ -538,6 +541,61 @@ async def test_paths_and_signatures(model: str, token: str | None, server: Loopb
         await asyncio.to_thread(client.converse, modelId=model, messages=[THEIR_HI])
         client.close()
         assert server.requests[-1].target == chat.target
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_messages_by_invoke_model(stream: bool, server: Loopback) -> None:
+    """What is asked with Anthropic's options goes as Messages, where boto3 sends it, and signed."""
+    body = {
+        "anthropic_version": "bedrock-2023-05-31",
+        "anthropic_beta": ["beta-1"],
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "top_k": 5,
+    }
+    inner = [piece.partition(b"data: ")[2].strip() for piece in messages.STREAM]
+    frames = [event("chunk", {"bytes": b64(data), "p": "abc"}) for data in inner if data]
+    server.plays(
+        Answer(chunks=frames, content_type=bedrock.STREAM_TYPE) if stream else Answer(chunks=[messages.ANSWER])
+    )
+    client = theirs(server)
+    call = client.invoke_model_with_response_stream if stream else client.invoke_model
+    answer = await asyncio.to_thread(call, modelId=ARN, body=json.dumps(body), contentType="application/json")
+    await asyncio.to_thread(list if stream else lambda whole: whole.read(), answer["body"])
+    client.close()
+    async with ours(server) as one:
+        reply: Any = await one.chat.completions.create(
+            model=f"bedrock/{ARN}",
+            messages=[{"role": "user", "content": "Hi"}],
+            max_tokens=9,
+            anthropic=AnthropicOptions(top_k=5, betas=("beta-1",)),
+            stream=stream,
+        )
+        reply = await reply.get_final_completion() if stream else reply
+    theirs_, ours_ = server.requests
+    assert (ours_.target, ours_.json) == (theirs_.target, theirs_.json)
+    check_signature(server, ours_)
+    assert reply.choices[0].message.content == bedrock.TEXT
+
+
+async def test_messages_refused_inside_a_stream(server: Loopback) -> None:
+    """By a frame that is an exception, or one that was changed."""
+    broken = bytearray(event("chunk", {"bytes": ""}))
+    broken[-1] ^= 1
+    async with ours(server) as one:
+        for frame, error in (
+            (exception("throttlingException", {"message": "slow"}), RateLimitError),
+            (bytes(broken), ResponseDecodeError),
+            (event("chunk", {"bytes": 5}), ResponseDecodeError),
+        ):
+            server.plays(Answer(chunks=[frame], content_type=bedrock.STREAM_TYPE))
+            with pytest.raises(error):
+                await one.chat.completions.create(
+                    model="bedrock/m",
+                    messages=[{"role": "user", "content": "Hi"}],
+                    anthropic=AnthropicOptions(),
+                    stream=True,
+                )
 
 
 async def test_counts_of_tokens_are_asked_for_alike(server: Loopback) -> None:

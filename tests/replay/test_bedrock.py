@@ -1,7 +1,8 @@
 """Real answers of Bedrock, read again: Converse and its stream, frames, errors, vectors, models, counts.
 
-Of 101 exchanges 19 are left out: 17 whole answers by InvokeModel of chat and text models, whose bodies are those of
-their makers, and 2 of ApplyGuardrail, which is no operation of ours. 13 streams by InvokeModel are read as frames only.
+Of 101 exchanges 15 are left out: 13 whole answers by InvokeModel whose bodies are those of makers whose API is not
+spoken here, and 2 of ApplyGuardrail, which is no operation of ours. Of 13 streams by InvokeModel the 5 of Messages are
+folded, the others are read as frames only.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -18,6 +19,7 @@ from traffic import FOLDER, Exchange, exchanges
 
 from onellm.dialects.bedrock.converse import CountTokens
 from onellm.dialects.bedrock.fold import FINISH
+from onellm.dialects.bedrock.messages import InvokeMessages
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.errors import APIStatusError, AuthenticationError, BadRequestError, PermissionDeniedError
 from onellm.providers.bedrock import PROVIDER
@@ -101,7 +103,7 @@ def check_message(reply: ChatCompletion, blocks: list[Any]) -> None:
     signed = [
         thought for thought in thoughts if "redactedContent" in thought or "signature" in thought["reasoningText"]
     ]
-    kept = message.provider_data.data["content"] if message.provider_data else []
+    kept = message.provider_data.data["blocks"] if message.provider_data else []
     assert [block["reasoningContent"] for block in kept if "reasoningContent" in block] == signed
 
 
@@ -162,6 +164,50 @@ CLASSES: dict[int, tuple[type[APIStatusError], ...]] = {
     400: (BadRequestError,),
     403: (PermissionDeniedError, AuthenticationError),
 }
+
+
+def of_messages(*kinds: str) -> list[Exchange]:
+    """Those in the words of Anthropic's Messages."""
+    return [e for e in of(*kinds) if isinstance(e.request, dict) and "anthropic_version" in e.request]
+
+
+def test_messages_are_among_them() -> None:
+    assert (len(of_messages("invoke")), len(of_messages("invoke-with-response-stream"))) == (4, 5)
+
+
+@pytest.mark.parametrize("exchange", of_messages("invoke"), ids=ids)
+def test_messages_by_invoke_model(exchange: Exchange) -> None:
+    reply = InvokeMessages().decode_response(exchange.body, request(exchange))
+    said = json.loads(exchange.body)
+    message = reply.choices[0].message
+    assert (message.content or "") == "".join(block.get("text", "") for block in said["content"])
+    assert (message.reasoning or "") == "".join(block.get("thinking", "") for block in said["content"])
+    calls = [(call.id, json.loads(call.function.arguments)) for call in message.tool_calls or ()]
+    assert calls == [(block["id"], block["input"]) for block in said["content"] if block["type"] == "tool_use"]
+    assert reply.choices[0].finish_reason_raw == said["stop_reason"]
+
+
+@pytest.mark.parametrize("exchange", of_messages("invoke-with-response-stream"), ids=ids)
+def test_streams_of_messages_by_invoke_model(exchange: Exchange) -> None:
+    """Whole and byte by byte, with the text that their frames hold."""
+    replies: list[ChatCompletion] = []
+    for size in (len(exchange.body), 1):
+        reducer = InvokeMessages().reducer(request(exchange), max_event_bytes=1 << 26)
+        for at in range(0, len(exchange.body), size):
+            reducer.feed(exchange.body[at : at + size])
+        assert reducer.finished
+        replies.append(reducer.close())
+    assert replies[0].to_dict() == replies[1].to_dict()
+    deltas = [
+        json.loads(base64.b64decode(json.loads(frame.payload)["bytes"])).get("delta", {})
+        for frame in EventStreamDecoder().feed(exchange.body)
+    ]
+    message = replies[0].choices[0].message
+    assert (message.content or "") == "".join(delta.get("text", "") for delta in deltas)
+    assert (message.reasoning or "") == "".join(delta.get("thinking", "") for delta in deltas)
+    assert [call.function.arguments for call in message.tool_calls or ()] == [
+        text for text in ["".join(delta.get("partial_json", "") for delta in deltas)] if text
+    ]
 
 
 @pytest.mark.parametrize("exchange", of("error"), ids=ids)

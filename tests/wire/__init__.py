@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onellm.dialects.anthropic.chat import AnthropicMessages
+from onellm.dialects.anthropic.models import AnthropicModels
 from onellm.dialects.bedrock.converse import Converse
 from onellm.dialects.bedrock.invoke import InvokeEmbeddings
 from onellm.dialects.bedrock.models import FoundationModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import bedrock, chat_completions
+from wire import bedrock, chat_completions, messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,20 @@ WIRES: dict[type, Any] = {
         check_body=bedrock.check_embeddings_body,
     ),
     FoundationModels: ModelsWire(ids=bedrock.MODEL_IDS, listing=bedrock.models, single=bedrock.model),
+    AnthropicMessages: ChatWire(
+        question=chat_completions.QUESTION,
+        text=chat_completions.TEXT,
+        answer=messages.ANSWER,
+        stream=messages.STREAM,
+        tool_answer=messages.TOOL_ANSWER,
+        tool_stream=messages.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=messages.UNKNOWN_EVENT,
+        overloaded_event=messages.OVERLOADED_EVENT,
+        refusal=messages.refusal,
+        check_body=messages.check_body,
+    ),
+    AnthropicModels: ModelsWire(ids=messages.MODEL_IDS, listing=messages.models, single=messages.model),
 }
 
 

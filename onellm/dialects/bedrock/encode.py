@@ -124,8 +124,8 @@ class _Call:
 
     def _assistant(self, message: dict[str, Any], where: str) -> list[Block]:
         kept = message.get("provider_data")
-        if kept is not None and kept["provider"] == self.request.provider and "content" in kept["data"]:
-            content: list[Block] = kept["data"]["content"]
+        if kept is not None and kept["provider"] == self.request.provider and "blocks" in kept["data"]:
+            content: list[Block] = kept["data"]["blocks"]
             self.called += [block["toolUse"]["name"] for block in content if _is_call(block)]
             return list(content)
         blocks = self.parts.blocks(message.get("content"), where)

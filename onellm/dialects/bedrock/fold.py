@@ -192,7 +192,7 @@ class MessageFold:
         kept = None
         if any(block.says_more for block in blocks):
             sent = [found for block in blocks if (found := block.as_sent()) is not None]
-            kept = ProviderData(provider=provider, data={"content": sent})
+            kept = ProviderData(provider=provider, data={"blocks": sent})
         calls = [
             ChatCompletionMessageToolCall(
                 id=block.tool[0], function=Function(name=block.tool[1], arguments=block.arguments)
