@@ -2,6 +2,7 @@
 
 import asyncio
 import calendar
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -392,3 +393,15 @@ def test_a_profile_that_cannot_be_read(folder: Path) -> None:
     assert profile_region(None) is None
     (folder / "config").write_bytes(b"\xff\xfe")
     assert profile_region(None) is None
+
+
+def test_a_key_costs_no_botocore() -> None:
+    """Settling and signing by a key, or by given credentials, import nothing of the extra."""
+    code = (
+        "import sys; from onellm.providers.bedrock import PROVIDER; "
+        "from onellm.providers.protocols import ProviderSettings; "
+        "PROVIDER.settle(ProviderSettings(base_url=PROVIDER.base_url, options={'region': 'us-east-1'})); "
+        "print([name for name in sys.modules if name.startswith(('boto', 'aiohttp', 'onellm.providers.compatible'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603 - ours
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
