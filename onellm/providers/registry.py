@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MODULES = {
     "anthropic": "onellm.providers.anthropic",
     "azure": "onellm.providers.azure",
+    "bedrock": "onellm.providers.bedrock",
+    "bedrock-mantle": "onellm.providers.bedrock_mantle",
     "cohere": "onellm.providers.cohere",
     "llama_cpp": "onellm.providers.llama_cpp",
 }

@@ -477,11 +477,11 @@ async def test_embeddings(name: str, server: Loopback) -> None:
     vectors = played.vectors[: len(texts)]
     server.plays(Answer(chunks=[played.answer(vectors)], headers={"x-request-id": "req_1"}))
     async with connect(server, name) as client:
-        reply = await client.embeddings.create(model=f"{name}/{MODEL}", input=texts)
+        reply = await client.embeddings.create(model=f"{name}/{played.model}", input=texts)
     (request,) = server.requests
-    path = dialect.encode_request(EmbeddingsRequest(provider=name, model=MODEL, input=texts, params={})).path
+    path = dialect.encode_request(EmbeddingsRequest(provider=name, model=played.model, input=texts, params={})).path
     check_head(request, name, "POST", path)
-    played.check_body(request.json, MODEL, texts)
+    played.check_body(request.json, played.model, texts)
     assert [list(item.embedding) for item in reply.data] == vectors
     assert [item.index for item in reply.data] == list(range(len(texts)))
     assert (reply.provider, reply.request_id) == (name, "req_1")
@@ -489,12 +489,13 @@ async def test_embeddings(name: str, server: Loopback) -> None:
 
 @serving("embeddings")
 async def test_embeddings_refused(name: str, server: Loopback) -> None:
+    model = wire(ROWS[name].embeddings).model
     server.plays(Answer(status=429, chunks=[b'{"error":{"message":"slow down"}}'], headers={"Retry-After": "0"}))
     async with connect(server, name) as client:
         with pytest.raises(RateLimitError, match="slow down") as caught:
-            await client.embeddings.create(model=f"{name}/{MODEL}", input="a")
+            await client.embeddings.create(model=f"{name}/{model}", input="a")
     assert len(server.requests) == 3
-    assert (caught.value.provider, caught.value.model) == (name, MODEL)
+    assert (caught.value.provider, caught.value.model) == (name, model)
 
 
 @serving("models")

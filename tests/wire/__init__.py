@@ -9,13 +9,16 @@ from typing import Any
 
 from onellm.dialects.anthropic.chat import AnthropicMessages
 from onellm.dialects.anthropic.models import AnthropicModels
+from onellm.dialects.bedrock.converse import Converse
+from onellm.dialects.bedrock.invoke import InvokeEmbeddings
+from onellm.dialects.bedrock.models import FoundationModels
 from onellm.dialects.cohere.chat import CohereChat
 from onellm.dialects.cohere.embeddings import CohereEmbeddings
 from onellm.dialects.cohere.models import CohereModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import chat_completions, cohere, messages
+from wire import bedrock, chat_completions, cohere, messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +52,9 @@ class ChatWire:
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingsWire:
-    """Embeddings over one wire format. answer gives a body of `vectors`, in their order."""
+    """Embeddings over one wire format. answer gives a body of `vectors`, in their order; model is one that it knows."""
 
+    model: str = "vendor/model-1"
     vectors: Sequence[Sequence[float]]
     answer: Callable[[Sequence[Sequence[float]]], bytes]
     check_body: Callable[[Any, str, Sequence[str]], None]
@@ -87,6 +91,26 @@ WIRES: dict[type, Any] = {
     OpenAIModels: ModelsWire(
         ids=chat_completions.MODEL_IDS, listing=chat_completions.models, single=chat_completions.model
     ),
+    Converse: ChatWire(
+        question=bedrock.QUESTION,
+        text=bedrock.TEXT,
+        answer=bedrock.ANSWER,
+        stream=bedrock.STREAM,
+        tool_answer=bedrock.TOOL_ANSWER,
+        tool_stream=bedrock.TOOL_STREAM,
+        stream_type=bedrock.STREAM_TYPE,
+        unknown_event=bedrock.UNKNOWN_EVENT,
+        overloaded_event=bedrock.OVERLOADED_EVENT,
+        refusal=bedrock.refusal,
+        check_body=bedrock.check_chat_body,
+    ),
+    InvokeEmbeddings: EmbeddingsWire(
+        model=bedrock.EMBEDDING_MODEL,
+        vectors=bedrock.VECTORS,
+        answer=bedrock.embeddings,
+        check_body=bedrock.check_embeddings_body,
+    ),
+    FoundationModels: ModelsWire(ids=bedrock.MODEL_IDS, listing=bedrock.models, single=bedrock.model),
     AnthropicMessages: ChatWire(
         question=chat_completions.QUESTION,
         text=chat_completions.TEXT,
