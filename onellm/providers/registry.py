@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 # Providers with a module of their own; every other built-in one is a row of `compatible`.
-MODULES = {"llama_cpp": "onellm.providers.llama_cpp"}
+MODULES = {
+    "google": "onellm.providers.google",
+    "llama_cpp": "onellm.providers.llama_cpp",
+    "vertex": "onellm.providers.vertex",
+}
 _ROWS = "onellm.providers.compatible"
 ENTRY_POINTS = "onellm.providers"
 

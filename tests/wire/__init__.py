@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onellm.dialects.gemini.chat import GeminiChat
+from onellm.dialects.gemini.embeddings import GeminiEmbeddings, PublisherEmbeddings
+from onellm.dialects.gemini.models import GeminiModels, PublisherModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import chat_completions
+from wire import chat_completions, gemini
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,27 @@ WIRES: dict[type, Any] = {
     OpenAIModels: ModelsWire(
         ids=chat_completions.MODEL_IDS, listing=chat_completions.models, single=chat_completions.model
     ),
+    GeminiChat: ChatWire(
+        question=gemini.QUESTION,
+        text=gemini.TEXT,
+        answer=gemini.ANSWER,
+        stream=gemini.STREAM,
+        tool_answer=gemini.TOOL_ANSWER,
+        tool_stream=gemini.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=gemini.UNKNOWN_EVENT,
+        overloaded_event=gemini.OVERLOADED_EVENT,
+        refusal=gemini.refusal,
+        check_body=gemini.check_chat_body,
+    ),
+    GeminiEmbeddings: EmbeddingsWire(
+        vectors=gemini.VECTORS, answer=gemini.embeddings, check_body=gemini.check_embeddings_body
+    ),
+    PublisherEmbeddings: EmbeddingsWire(
+        vectors=gemini.VECTORS, answer=gemini.predictions, check_body=gemini.check_predictions_body
+    ),
+    GeminiModels: ModelsWire(ids=gemini.MODEL_IDS, listing=gemini.models, single=gemini.model),
+    PublisherModels: ModelsWire(ids=gemini.MODEL_IDS, listing=gemini.publisher_models, single=gemini.publisher_model),
 }
 
 
