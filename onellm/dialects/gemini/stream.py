@@ -16,6 +16,7 @@ from onellm.dialects import errors, lenient
 from onellm.dialects.chat_fold import ChoiceFold
 from onellm.dialects.gemini import pcm, sources
 from onellm.dialects.gemini.contents import merged
+from onellm.dialects.gemini.partial import OpenCall, PartialArg
 from onellm.dialects.lenient import DECODE_ERRORS
 from onellm.dialects.sse_reducer import SseReducer, interrupted
 from onellm.errors import ResponseDecodeError
@@ -87,6 +88,8 @@ class _Call(Struct, gc=False):
     id: str | None = None
     name: str = ""
     args: Raw = Raw(b"{}")
+    partialArgs: list[PartialArg] | None = None  # noqa: N815 - the wire's names
+    willContinue: bool | None = None  # noqa: N815
 
 
 class _Part(Struct, gc=False):
@@ -184,12 +187,13 @@ class GeminiSse(SseDecoder):
 class PartsFold(ChoiceFold):
     """A choice, with its parts as they came."""
 
-    __slots__ = ("calls", "grounding", "index", "kept", "recited", "sound", "sound_type", "special")
+    __slots__ = ("calls", "grounding", "index", "kept", "open_call", "recited", "sound", "sound_type", "special")
 
     def __init__(self, index: int) -> None:
         super().__init__()
         self.index = index
         self.kept: list[Raw] = []
+        self.open_call: OpenCall | None = None
         self.special = False  # something came that has to go back as it is
         self.calls = 0
         self.grounding: sources.Grounding | None = None
@@ -333,6 +337,9 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
         elif text:
             delta.content = text if delta.content is None else delta.content + text
         elif (call := part.functionCall) is not None:
+            if state.open_call is not None or call.willContinue:
+                self._continue(call, part.thoughtSignature, state, delta)
+                return
             self._call(call, state, delta)
         elif (blob := part.inlineData) is not None:
             if blob.mimeType.startswith("audio/"):
@@ -347,9 +354,8 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
         state.kept.append(Raw(bytes(raw)) if text is None else raw)
 
     def _call(self, call: _Call, state: PartsFold, delta: ChoiceDelta) -> None:
-        arguments = bytes(call.args).decode() if call.args and bytes(call.args) != b"null" else "{}"
-        if "\n" in arguments:  # a whole answer is laid out for readers, a stream is not
-            arguments = _compact(arguments)
+        given = bytes(call.args)
+        arguments = "{}" if given in (b"", b"null") else _compact(given)  # laid out for readers, as a rule
         # Where the host gives none: the same in a stream and in a whole answer, another in each turn.
         made = f"{self._id}/{state.index}/{state.calls}/{call.name}" + ("" if self._id else arguments)
         id_ = call.id or f"call_{sha256(made.encode()).hexdigest()[:24]}"
@@ -357,6 +363,17 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
         made_call = ChoiceDeltaToolCall(index=state.calls, id=id_, type="function", function=function)
         state.calls += 1
         delta.tool_calls = [*(delta.tool_calls or ()), made_call]
+
+    def _continue(self, call: _Call, signature: str | None, state: PartsFold, delta: ChoiceDelta) -> None:
+        """A piece of a call; the last one has no `willContinue`."""
+        held = state.open_call = state.open_call or OpenCall()
+        held.id, held.name = held.id or call.id, held.name or call.name
+        held.signature = held.signature or signature
+        for given in call.partialArgs or ():
+            held.add(given)
+        if not call.willContinue:
+            state.open_call = None
+            self._part(Raw(msgspec.json.encode(held.part())), state, delta)
 
     def _sound(self, blob: _Blob, state: PartsFold, delta: ChoiceDelta) -> None:
         try:
@@ -413,11 +430,11 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
         return choice
 
 
-def _compact(text: str) -> str:
+def _compact(arguments: bytes) -> str:
     try:
-        return msgspec.json.encode(msgspec.json.decode(text)).decode()
-    except DECODE_ERRORS:
-        return text
+        return msgspec.json.encode(msgspec.json.decode(arguments)).decode()
+    except (*DECODE_ERRORS, OverflowError):  # a number of more than 64 bits
+        return arguments.decode()
 
 
 def _unix_time(text: str) -> int:
