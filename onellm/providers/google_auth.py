@@ -97,14 +97,29 @@ class _Source:
         return Token(Secret(str(credentials.token), name="the token of Google's"), expires)
 
     def _load(self) -> "Credentials":
-        import google.auth  # noqa: PLC0415 - an extra
-
         file = self._settings.options.get("credentials_file")
-        auth: Any = google.auth  # its functions have no types
-        found: tuple[Any, Any] = (
-            auth.load_credentials_from_file(str(file), scopes=_SCOPES) if file else auth.default(scopes=_SCOPES)
-        )
-        credentials: Credentials = found[0]
+        if file:
+            return _service_account(str(file))
+        from google import auth  # noqa: PLC0415 - an extra
+
+        typed: Any = auth  # it has few types of its own
+        credentials: Credentials = typed.default(scopes=_SCOPES)[0]
         if payer := getattr(credentials, "quota_project_id", None):
             self._settings.state["quota_project"] = payer
         return credentials
+
+
+def _service_account(file: str) -> "Credentials":
+    """The account whose key a file holds. Other kinds of files name programs and hosts: those come by the environment.
+
+    Raises:
+        ConfigurationError: it cannot be read, or holds no such key.
+    """
+    from google.oauth2 import service_account  # noqa: PLC0415 - an extra
+
+    typed: Any = service_account  # it has few types of its own
+    try:
+        found: Credentials = typed.Credentials.from_service_account_file(file, scopes=_SCOPES)
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"the option credentials_file: no key of a service account: {exc}") from exc
+    return found

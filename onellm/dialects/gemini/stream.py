@@ -103,7 +103,7 @@ class _Part(Struct, gc=False):
 
 
 class _Content(Struct, gc=False):
-    parts: list[Raw] | None = None
+    parts: list[_Part] | None = None
 
 
 class _Candidate(Struct, gc=False):
@@ -113,6 +113,20 @@ class _Candidate(Struct, gc=False):
     groundingMetadata: sources.Grounding | None = None  # noqa: N815
     citationMetadata: sources.Recited | None = None  # noqa: N815
     logprobsResult: Any = None  # noqa: N815
+
+
+class _RawContent(Struct, gc=False):
+    parts: list[Raw] = []
+
+
+class _RawCandidate(Struct, gc=False):
+    content: _RawContent = msgspec.field(default_factory=_RawContent)
+
+
+class _RawChunk(Struct, gc=False):
+    """The same chunk, its parts as they came."""
+
+    candidates: list[_RawCandidate] = []
 
 
 class _Modality(Struct, gc=False):
@@ -148,6 +162,7 @@ class _Chunk(Struct, gc=False):
 
 _decode_chunk = msgspec.json.Decoder(_Chunk, strict=False).decode
 _decode_part = msgspec.json.Decoder(_Part, strict=False).decode
+_decode_raw = msgspec.json.Decoder(_RawChunk).decode
 _decode_usage = msgspec.json.Decoder(_Usage, strict=False).decode
 
 _WHAT = "an answer of generateContent"
@@ -192,7 +207,7 @@ class PartsFold(ChoiceFold):
     def __init__(self, index: int) -> None:
         super().__init__()
         self.index = index
-        self.kept: list[Raw] = []
+        self.kept: list[_Part | Raw] = []  # parsed where it is text and nothing else
         self.open_call: OpenCall | None = None
         self.special = False  # something came that has to go back as it is
         self.calls = 0
@@ -223,6 +238,8 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
         self._choices: dict[int, PartsFold] = {}
         self._blocked = False
         self._begun = False
+        self._data = b""  # the chunk that is being read, and its parts as they came once one is wanted
+        self._raws: list[list[Raw]] | None = None
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         chunks = super().feed(data)
@@ -239,6 +256,7 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
             ResponseDecodeError: it is no chunk.
         """
         wire = self._decode(data)
+        self._data, self._raws = data, None
         if not self._begun:
             self._begin(wire)
         if wire.usageMetadata:
@@ -310,8 +328,13 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
             delta.role = "assistant"
         content = candidate.content
         if content is not None and content.parts:
-            for raw in content.parts:
-                self._part(raw, state, delta)
+            for number, part in enumerate(content.parts):
+                text = part.text
+                if not text or part.thought or part.thoughtSignature is not None:
+                    self._part(part, (place, number), state, delta)
+                    continue
+                delta.content = text if delta.content is None else delta.content + text
+                state.kept.append(part)
         choice = ChunkChoice(index=index, delta=delta)
         if candidate.logprobsResult is not None:
             choice.logprobs = _logprobs(candidate.logprobsResult)
@@ -326,11 +349,8 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
         state.add(choice)
         return choice
 
-    def _part(self, raw: Raw, state: PartsFold, delta: ChoiceDelta) -> None:
-        try:
-            part = _decode_part(raw)
-        except DECODE_ERRORS:
-            part = lenient.convert(msgspec.json.decode(raw), _Part, "a part")
+    def _part(self, part: _Part, place: tuple[int, int] | Raw, state: PartsFold, delta: ChoiceDelta) -> None:
+        """A part that is not text alone; place is where in the chunk it stands, or the part itself."""
         text = part.text
         if text and part.thought:
             delta.reasoning = text if delta.reasoning is None else delta.reasoning + text
@@ -349,9 +369,21 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
                 return  # a sketch, of which the answer has the finished one
             url = f"data:{blob.mimeType};base64,{blob.data}"
             delta.images = [*(delta.images or ()), OutputImage(image_url=ImageSource(url=url))]
-        if text is None or part.thoughtSignature is not None:
+        if text is not None and part.thoughtSignature is None:
+            state.kept.append(part)
+        else:
             state.special = True
-        state.kept.append(Raw(bytes(raw)) if text is None else raw)
+            state.kept.append(place if isinstance(place, Raw) else self._raw(*place, part))
+
+    def _raw(self, candidate: int, number: int, part: _Part) -> Raw:
+        """A part of the chunk as it came; what we know of it where the chunk is not quite as documented."""
+        try:
+            if self._raws is None:
+                self._raws = [each.content.parts for each in _decode_raw(self._data).candidates]
+            return self._raws[candidate][number]
+        except (*DECODE_ERRORS, IndexError):
+            known = {name: value for name in part.__struct_fields__ if (value := getattr(part, name)) is not None}
+            return Raw(msgspec.json.encode(known))
 
     def _call(self, call: _Call, state: PartsFold, delta: ChoiceDelta) -> None:
         given = bytes(call.args)
@@ -373,7 +405,8 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
             held.add(given)
         if not call.willContinue:
             state.open_call = None
-            self._part(Raw(msgspec.json.encode(held.part())), state, delta)
+            whole = Raw(msgspec.json.encode(held.part()))
+            self._part(_decode_part(whole), whole, state, delta)
 
     def _sound(self, blob: _Blob, state: PartsFold, delta: ChoiceDelta) -> None:
         try:
@@ -425,9 +458,16 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
                 samples = pcm.as_wav(samples, state.sound_type)
             message.audio = ChatCompletionAudio(id=self._id, data=b64encode(samples).decode())
         if state.special:
-            parts = merged(msgspec.json.decode(raw) for raw in state.kept)
+            parts = merged(map(_kept, state.kept))
             message.provider_data = ProviderData(provider=self._request.provider, data={"parts": parts})
         return choice
+
+
+def _kept(part: _Part | Raw) -> dict[str, Any]:
+    if isinstance(part, _Part):
+        return {"text": part.text, "thought": True} if part.thought else {"text": part.text}
+    found: dict[str, Any] = msgspec.json.decode(part)
+    return found
 
 
 def _compact(arguments: bytes) -> str:
