@@ -36,11 +36,14 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         loopback.chooses(openai_host)
         url = f"{loopback.url}/v1"
         file = folder / "named.toml"
-        file.write_text("".join(f'[providers.{name}]\nbase_url = "{url}"\n' for name in ("openai", "groq", "together")))
+        file.write_text(
+            "".join(f'[providers.{name}]\nbase_url = "{url}"\n' for name in ("openai", "groq", "together", "google"))
+        )
         monkeypatch.setenv("ONELLM_CONFIG", str(file))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("GROQ_API_KEY", "gsk-1")
         monkeypatch.setenv("TOGETHER_API_KEY", "t-1")
+        monkeypatch.setenv("GOOGLE_API_KEY", "g-1")
         yield loopback
 
 

@@ -18,12 +18,15 @@ fix the call: no provider 'opnai': did you mean openai.*
 refused with 404, model_not_found, request None: The model does not exist
 InvalidRequestError messages is empty.*"""
 
+GOOGLE = "thought: Let me think.\nasked for Paris\nasked for Rome\nYou said: sunny in Paris, sunny in Rome\n"
+
 # What an example prints, and how many requests reach the host.
 PRINTS = {
     "chat": (r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", 2),
     "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in", 0),
     "embeddings": (r"3 vectors of 5 numbers, 3 tokens\n\d\.\d+  The cat sits outside / A kitten", 1),
     "errors": (ERRORS, 3),
+    "google": (GOOGLE, 2),
     "local_model": (r".+\n2 vectors of 576 numbers\n", 0),
     "many_requests": (r"300 answers and 0 failures in", 300),
     "own_host": (r"models: small, org/large\nYou said: Who are you\?\n", 2),
@@ -41,6 +44,10 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
+        monkeypatch.setenv("GOOGLE_API_KEY", "g-1")
+        file = tmp_path / "google.toml"
+        file.write_text(f'[providers.google]\nbase_url = "{loopback.url}/v1"\n')
+        monkeypatch.setenv("ONELLM_CONFIG", str(file))
         yield loopback
 
 
