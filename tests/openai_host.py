@@ -1,4 +1,4 @@
-"""A small host of OpenAI's API for the scripted provider: it answers every operation, and says what it was asked."""
+"""A small host of OpenAI's API, and of Messages, for the scripted provider: it answers, and says what it was asked."""
 
 import base64
 from array import array
@@ -51,6 +51,8 @@ def _gemini_answer(body: Any) -> Answer:
 def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - an operation a case
     """What the host answers. A chat's answer is "You said: " and the last message; embeddings count characters."""
     match request.method, request.path.rpartition("/v1/")[2]:
+        case "POST", "messages":
+            return _message(request.json)
         case "POST", "chat/completions" if request.json["model"] == "no-such-model":
             error = {"message": "The model does not exist", "type": "invalid_request_error", "code": "model_not_found"}
             return Answer(status=404, chunks=[{"error": error}])
@@ -123,3 +125,21 @@ def _embeddings(body: dict[str, Any]) -> Answer:
         data.append({"object": "embedding", "index": place, "embedding": value})
     usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
     return Answer(chunks=[{"object": "list", "data": data, "model": body["model"], "usage": usage}])
+
+
+def _message(body: Any) -> Answer:
+    """Of the Messages API: thinking and two calls where there are tools and no results yet, else what was asked."""
+    thinking = {"type": "thinking", "thinking": "I need both.", "signature": "EqQB"}
+    calls = [
+        {"type": "tool_use", "id": f"toolu_{city}", "name": "weather", "input": {"city": city}}
+        for city in ("Oslo", "Rome")
+    ]
+    asked = body["messages"][-1]["content"]
+    if "tools" in body and isinstance(asked, str):
+        content, stop = [thinking, *calls], "tool_use"
+    else:
+        said = asked if isinstance(asked, str) else asked[-1].get("content", "")
+        content, stop = [{"type": "text", "text": f"You said: {said}"}], "end_turn"
+    usage = {"input_tokens": 9, "cache_read_input_tokens": 4, "output_tokens": 7}
+    message = {"id": "msg_1", "model": body["model"], "content": content, "stop_reason": stop, "usage": usage}
+    return Answer(chunks=[message])

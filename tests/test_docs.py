@@ -39,6 +39,8 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         file.write_text(
             "".join(f'[providers.{name}]\nbase_url = "{url}"\n' for name in ("openai", "groq", "together", "google"))
         )
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-1")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", loopback.url)
         monkeypatch.setenv("ONELLM_CONFIG", str(file))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("GROQ_API_KEY", "gsk-1")

@@ -22,6 +22,7 @@ GOOGLE = "thought: Let me think.\nasked for Paris\nasked for Rome\nYou said: sun
 
 # What an example prints, and how many requests reach the host.
 PRINTS = {
+    "anthropic_thinking": (r"thinks: I need both\.\ncalls: weather .*Oslo.*\ncalls: .*\nYou said: 21 °C\n4 tokens", 2),
     "chat": (r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", 2),
     "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in", 0),
     "embeddings": (r"3 vectors of 5 numbers, 3 tokens\n\d\.\d+  The cat sits outside / A kitten", 1),
@@ -43,6 +44,8 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         loopback.chooses(openai_host)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-1")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", loopback.url)
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("GOOGLE_API_KEY", "g-1")
         file = tmp_path / "google.toml"
@@ -64,6 +67,13 @@ async def test_it_runs(name: str, host: Loopback) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert re.match(printed, ran.out.lstrip()), ran.out
     assert len(host.requests) == requests
+
+
+async def test_thinking_goes_back_with_its_signature(host: Loopback) -> None:
+    assert (await run_python(str(ROOT / "examples" / "anthropic_thinking.py"))).code == 0
+    _, turn, results = host.requests[1].json["messages"]
+    assert turn["content"][0] == {"type": "thinking", "thinking": "I need both.", "signature": "EqQB"}
+    assert [block["tool_use_id"] for block in results["content"]] == ["toolu_Oslo", "toolu_Rome"]
 
 
 @pytest.mark.parametrize(("key", "sent"), [("", None), ("k-1", "Bearer k-1")], ids=["without", "with"])

@@ -218,6 +218,16 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "server_calls": _unless(""),
     "whole": _unless(""),
     "predicting": lambda parts: f"models with {_codes(parts)} in their ids are asked by `predict`",
+    # messages
+    "stream_path": lambda path: f"streams at {_code(path)}",
+    "stream_in_body": _unless("the body does not say whether the answer is to be streamed"),
+    "version_in_body": lambda version: f"the API's version, {_code(version)}, stands in the body",
+    "betas_in_body": _unless("betas stand in the body"),
+    "urls": _unless("takes images and documents as bytes only"),
+    "web_search": lambda kind: (
+        f"`web_search_options` is sent as the tool {_code(kind)}" if kind else "has no `web_search_options`"
+    ),
+    "default_max_tokens": lambda count: f"{count} tokens are the limit of an answer where the call gives none",
     # answers
     "finish": lambda words: ", ".join(f"end {_code(word)} is {_code(normal)}" for word, normal in words.items()),
     "codes": _error_codes,

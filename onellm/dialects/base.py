@@ -238,6 +238,15 @@ class BatchLine(Struct, frozen=True, kw_only=True, gc=False):
     error: bytes
 
 
+@runtime_checkable
+class InlineBatchDialect(Protocol):
+    """What a `BatchDialect` has beside it whose requests stand in the call that begins the batch, and not in a file."""
+
+    def encode_results(self, batch: Batch) -> HttpRequest:
+        """The request for the results of a batch that has ended, a line each."""
+        ...
+
+
 class BatchDialect(ErrorDecoder, Protocol):
     """Batches over one wire format. With `one_model` the batch says the model, and not each request."""
 

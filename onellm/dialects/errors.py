@@ -162,7 +162,9 @@ def _parse_fields(error: dict[str, Any]) -> ErrorInfo:
     details = error.get("details")
     return ErrorInfo(
         message=message if isinstance(message, str) else "" if message is None else _json(message),
-        code=_code(error.get("code")) or _str(error.get("status")),
+        code=_code(error.get("code"))
+        or _str(error.get("status"))
+        or (_str(details.get("error_code")) if isinstance(details, dict) else None),
         type=_str(error.get("type"))
         or _str(error.get("error_type"))
         or (_str(metadata.get("error_type")) if isinstance(metadata, dict) else None)

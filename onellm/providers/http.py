@@ -17,6 +17,7 @@ from onellm.dialects.base import (
     FileDialect,
     HttpRequest,
     ImageDialect,
+    InlineBatchDialect,
     ModelsDialect,
     ModerationDialect,
     RerankDialect,
@@ -253,13 +254,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def open_file(self, file_id: str, call: Call) -> Binary:
         dialect = self._dialect(self.files, "files")
-        try:
-            response = await self._open(dialect, dialect.encode_content(file_id), call)
-            binary = HttpBinary(self.name, Request(provider=self.name, model=""), response)
-            await binary.open()
-        except OneLLMError as exc:
-            locate(exc, self.name, None)
-        return binary
+        return await self._open_binary(dialect, dialect.encode_content(file_id), call)
 
     async def delete_file(self, file_id: str, call: Call) -> FileDeleted:
         dialect = self._dialect(self.files, "files")
@@ -295,6 +290,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     def one_batch_model(self) -> bool:
         return self._dialect(self.batches, "batches").one_model
 
+    @property
+    def inline_batches(self) -> bool:
+        return isinstance(self.batches, InlineBatchDialect)
+
     def check_batch(self, request: BatchCreateRequest) -> None:
         self._dialect(self.batches, "batches").encode_create(request)
 
@@ -318,6 +317,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     async def cancel_batch(self, batch_id: str, call: Call) -> Batch:
         dialect = self._dialect(self.batches, "batches")
         return await self.fetch(dialect, lambda: dialect.encode_cancel(batch_id), dialect.decode_batch, call)
+
+    async def open_batch_results(self, batch: Batch, call: Call) -> Binary:
+        dialect = self._dialect(self.batches, "batches")
+        if not isinstance(dialect, InlineBatchDialect):
+            raise UnsupportedFeatureError(f"{self.name} keeps the results of batches in files", provider=self.name)
+        return await self._open_binary(dialect, dialect.encode_results(batch), call)
 
     def read_batch_line(self, line: bytes, batch: Batch) -> BatchResult:
         return read_line(self, self._dialect(self.batches, "batches"), line, batch)
@@ -432,6 +437,15 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             _mark_final(exc, http)
             raise
         return response
+
+    async def _open_binary(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Binary:
+        try:
+            response = await self._open(dialect, http, call)
+            binary = HttpBinary(self.name, Request(provider=self.name, model=""), response)
+            await binary.open()
+        except OneLLMError as exc:
+            locate(exc, self.name, None)
+        return binary
 
     def _usual_address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]] | None:
         """Where nearly all requests go: JSON to the base URL, with headers that are worked out once a client."""

@@ -51,10 +51,12 @@ class ProviderSettings(Struct, kw_only=True):
     query:          what the URL of every request ends with
     proxy:          the proxy for its host, or None
     state:          what its auth keeps from one request to the next, such as a token
+    key_source:     where the key is from: a variable, "argument" or a file
     usual_headers:  what every request of JSON has, the key included; kept here once they are worked out
     """
 
     api_key: Secret | TokenSource | None = None
+    key_source: str = ""
     base_url: str = ""
     headers: dict[str, str] = {}
     options: dict[str, Any] = {}
@@ -387,6 +389,20 @@ class BatchProvider(Protocol):
 
     def read_batch_line(self, line: bytes, batch: Batch) -> BatchResult:
         """A line of a file of results. What it cannot be read as is its error, and nothing is raised."""
+        ...
+
+
+@runtime_checkable
+class InlineBatchProvider(Protocol):
+    """A `BatchProvider` that may take the requests in `BatchCreateRequest.lines`, and give results without a file."""
+
+    @property
+    def inline_batches(self) -> bool:
+        """Whether it does; else batches are made of files."""
+        ...
+
+    async def open_batch_results(self, batch: Batch, call: Call) -> Binary:
+        """Open the results of a batch that has ended, up to the first byte: lines for `read_batch_line`."""
         ...
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # Providers with a module of their own; every other built-in one is a row of `compatible`.
 MODULES = {
+    "anthropic": "onellm.providers.anthropic",
     "google": "onellm.providers.google",
     "llama_cpp": "onellm.providers.llama_cpp",
     "vertex": "onellm.providers.vertex",

@@ -206,6 +206,7 @@ class Core:
             config_module.check_proxy(proxy, provider.name)
         settings = ProviderSettings(
             api_key=resolved.api_key,
+            key_source=resolved.key_source,
             base_url=resolved.base_url,
             headers=headers,
             options=resolved.options,

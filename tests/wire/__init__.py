@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onellm.dialects.anthropic.chat import AnthropicMessages
+from onellm.dialects.anthropic.models import AnthropicModels
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.gemini.embeddings import GeminiEmbeddings, PublisherEmbeddings
 from onellm.dialects.gemini.models import GeminiModels, PublisherModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import chat_completions, gemini
+from wire import chat_completions, gemini, messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,20 @@ WIRES: dict[type, Any] = {
     ),
     GeminiModels: ModelsWire(ids=gemini.MODEL_IDS, listing=gemini.models, single=gemini.model),
     PublisherModels: ModelsWire(ids=gemini.MODEL_IDS, listing=gemini.publisher_models, single=gemini.publisher_model),
+    AnthropicMessages: ChatWire(
+        question=chat_completions.QUESTION,
+        text=chat_completions.TEXT,
+        answer=messages.ANSWER,
+        stream=messages.STREAM,
+        tool_answer=messages.TOOL_ANSWER,
+        tool_stream=messages.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=messages.UNKNOWN_EVENT,
+        overloaded_event=messages.OVERLOADED_EVENT,
+        refusal=messages.refusal,
+        check_body=messages.check_body,
+    ),
+    AnthropicModels: ModelsWire(ids=messages.MODEL_IDS, listing=messages.models, single=messages.model),
 }
 
 
