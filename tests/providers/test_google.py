@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from loopback import Answer, Loopback, Recorded, type_sse
-from wire import gemini
+from wire import chat_completions, gemini, messages
 from wire.chat_completions import event
 
 from onellm import AsyncOneLLM
@@ -335,6 +335,35 @@ async def test_credentials_that_are_not_there(server: Loopback, tmp_path: Path) 
         with pytest.raises(ConfigurationError, match="credentials_file: no key of a service account"):
             await client.chat.completions.create(model="vertex/gemini-x", messages=ASK)
     assert server.requests == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_claude_in_google_cloud(server: Loopback, stream: bool) -> None:
+    """The Messages API, its version in the body and the model in the path alone."""
+    answer = Answer(chunks=messages.STREAM, content_type=type_sse) if stream else Answer(chunks=[messages.ANSWER])
+    server.plays(answer)
+    settings = {"api_key": lambda: "token-2", "base_url": f"{server.url}/v1", "options": {"project": "p1"}}
+    async with AsyncOneLLM(providers={"vertex": settings}) as client:
+        reply: Any = await client.chat.completions.create(
+            model="vertex/anthropic/claude-sonnet-4-5@20250929", messages=ASK, stream=stream, max_tokens=9
+        )
+        whole = await reply.get_final_completion() if stream else reply
+    assert (whole.choices[0].message.content, whole.provider) == (chat_completions.TEXT, "vertex")
+    (request,) = server.requests
+    method = "streamRawPredict" if stream else "rawPredict"
+    own = "/v1/projects/p1/locations/global/publishers/anthropic/models/claude-sonnet-4-5@20250929"
+    assert request.path == f"{own}:{method}"
+    assert request.headers["authorization"] == "Bearer token-2"
+    body = request.json
+    assert body.pop("messages")[0]["role"] == "user"
+    expected = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 9}
+    assert body == expected | ({"stream": True} if stream else {})
+
+
+def test_claude_has_a_version_of_the_api_of_its_own() -> None:
+    settled = VERTEX.settle(ProviderSettings(base_url=str(VERTEX.base_url), options={"project": "p1"}))
+    found = settled.state["claude"].base_url
+    assert found == "https://aiplatform.googleapis.com/v1/projects/p1/locations/global"
 
 
 async def test_a_token_of_ones_own(server: Loopback) -> None:
