@@ -21,34 +21,13 @@ from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import locate
 from onellm.providers.auth import HeaderKey
-from onellm.providers.http import HttpProvider, refusal
+from onellm.providers.gemini_host import GeminiHost
+from onellm.providers.http import refusal
 from onellm.providers.protocols import Call, ProviderSettings, Response
 from onellm.types.file_objects import FileDeleted, FileObject, FileRequest
 from onellm.types.files import FilePath, InputFile, OneShot
-from onellm.types.models import ModelInfo
 
-_MOST_PAGES = 100
 _REDIRECT = 300
-
-
-class GeminiHost(HttpProvider, frozen=True, kw_only=True):
-    """A host whose list of models comes in pages."""
-
-    async def list_models(self, call: Call) -> list[ModelInfo]:
-        dialect = cast("GeminiModels", self._dialect(self.models, "models"))
-        found: list[ModelInfo] = []
-        token = ""
-        try:
-            for _ in range(_MOST_PAGES):
-                response = await self._send(dialect, dialect.encode_page(token), call)
-                page, token = dialect.decode_page(response.body)
-                self._sign(page, response)
-                found += page
-                if not token:
-                    break
-        except OneLLMError as exc:
-            locate(exc, self.name, None)
-        return found
 
 
 class GoogleProvider(GeminiHost, frozen=True, kw_only=True):

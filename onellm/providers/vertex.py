@@ -17,7 +17,7 @@ from onellm.dialects.gemini.models import PublisherModels
 from onellm.dialects.gemini.speech import GeminiSpeech
 from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import ConfigurationError
-from onellm.providers.google import GeminiHost
+from onellm.providers.gemini_host import GeminiHost
 from onellm.providers.google_auth import GoogleCredentials
 from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
 from onellm.types.chat import ChatCompletion

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import io
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -379,3 +381,17 @@ async def test_a_token_of_ones_own(server: Loopback) -> None:
     assert request.path == "/v1/projects/p1/locations/global/publishers/meta/models/llama:generateContent"
     assert request.headers["authorization"] == "Bearer token-2"
     assert request.headers["x-goog-user-project"] == "payer"
+
+
+@pytest.mark.parametrize(
+    ("name", "others"), [("google", "vertex google_auth anthropic"), ("vertex", "google anthropic compatible")]
+)
+def test_using_one_loads_none_of_the_others(name: str, others: str) -> None:
+    """Nor the extra: google-auth is imported when a token is asked for."""
+    unwanted = {f"onellm.providers.{other}" for other in others.split()} | {"google.auth"}
+    code = (
+        f"import sys; from onellm import AsyncOneLLM; c = AsyncOneLLM(providers={{{name!r}: {{'api_key': 'k'}}}}); "
+        f"c._core.bind({name!r}); print(*sorted({unwanted!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603 - ours
+    assert (done.stdout.strip(), done.stderr) == ("", "")
