@@ -332,6 +332,7 @@ CODE: "dict[str, type[APIStatusError]]" = {
     "ResponsibleAIPolicyViolation": ContentFilterError,
     "moderation_blocked": ContentFilterError,
     "insufficient_quota": QuotaExceededError,
+    "PerDay": QuotaExceededError,  # in the id of a quota of google.rpc's that is counted by the day
     "billing_hard_limit_reached": QuotaExceededError,
     "invalid_api_key": AuthenticationError,
     "API_KEY_INVALID": AuthenticationError,

@@ -43,6 +43,22 @@ _KEPT: dict[tuple[str, str], Any] = {
 }
 
 
+def _gemini_answer(body: Any) -> Answer:
+    """Two calls where there is a tool that was not called yet; else what was said, or what the calls gave."""
+    parts = body["contents"][-1]["parts"]
+    results = [part["functionResponse"]["response"]["output"] for part in parts if "functionResponse" in part]
+    said: list[Any] = [{"text": "Let me think.", "thought": True}]
+    if "tools" in body and not results:
+        said += [{"functionCall": {"name": "weather", "args": {"city": city}}} for city in ("Paris", "Rome")]
+        said[1]["thoughtSignature"] = "c2ln"
+    else:
+        if results:
+            assert body["contents"][1]["parts"][1]["thoughtSignature"] == "c2ln"
+        said.append({"text": f"You said: {', '.join(results) or parts[0]['text']}"})
+    candidate = {"content": {"role": "model", "parts": said}, "finishReason": "STOP"}
+    return Answer(chunks=[{"candidates": [candidate], "responseId": "r1", "modelVersion": "m"}])
+
+
 def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - an operation a case
     """What the host answers. A chat's answer is "You said: " and the last message, or what fits the asked form, or a
     call of the first tool; embeddings count characters.
@@ -55,6 +71,8 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - 
             return Answer(status=404, chunks=[{"error": error}])
         case "POST", "chat/completions":
             return chat_answer(request.json)
+        case "POST", path if path.endswith(":generateContent"):
+            return _gemini_answer(request.json)
         case "POST", "embeddings":
             return _embeddings(request.json)
         case "POST", "completions":

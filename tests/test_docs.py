@@ -45,7 +45,10 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         url = f"{loopback.url}/v1"
         file = folder / "named.toml"
         file.write_text(
-            "".join(f'[providers.{name}]\nbase_url = "{url}"\n' for name in ("openai", "groq", "together", "azure"))
+            "".join(
+                f'[providers.{name}]\nbase_url = "{url}"\n'
+                for name in ("openai", "groq", "together", "azure", "google")
+            )
         )
         monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-1")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", loopback.url)
@@ -54,6 +57,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.setenv("GROQ_API_KEY", "gsk-1")
         monkeypatch.setenv("TOGETHER_API_KEY", "t-1")
         monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
+        monkeypatch.setenv("GOOGLE_API_KEY", "g-1")
         yield loopback
 
 

@@ -126,6 +126,8 @@ fix the call: no provider 'opnai': did you mean openai.*
 refused with 404, model_not_found, request None: The model does not exist
 InvalidRequestError messages is empty.*"""
 
+GOOGLE = "thought: Let me think.\nasked for Paris\nasked for Rome\nYou said: sunny in Paris, sunny in Rome\n"
+
 RUNS = {
     "anthropic_thinking": Runs(
         r"thinks: I need both\.\ncalls: weather .*Oslo.*\ncalls: .*\nYou said: 21 °C\n4 tokens", ["POST messages"] * 2
@@ -138,7 +140,8 @@ RUNS = {
         sends_lines,
     ),
     "bedrock": Runs(
-        r"weather of Paris\nIt is 21 °C\.\n19 tokens in\n", [f"POST {CLAUDE}/converse", f"POST {CLAUDE}/converse-stream"]
+        r"weather of Paris\nIt is 21 °C\.\n19 tokens in\n",
+        [f"POST {CLAUDE}/converse", f"POST {CLAUDE}/converse-stream"],
     ),
     "cancellation": Runs(r"CancelledError, after 'You( said:)?'\nout of time\n", [CHAT] * 2),
     "chat": Runs(
@@ -172,6 +175,7 @@ RUNS = {
         ["POST files", "GET files", "GET files/file-1/content", "DELETE files/file-1"],
         sends_a_file,
     ),
+    "google": Runs(GOOGLE, ["POST models/gemini-3.8-flash:generateContent"] * 2),
     "images": Runs(
         r"cat.png: 8 bytes\nsnow.png: 8 bytes\n", ["POST images/generations", "POST images/edits"], sends_what_it_drew
     ),
@@ -245,8 +249,10 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.setenv("ANTHROPIC_BASE_URL", loopback.url)
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("FIREWORKS_API_KEY", "fw-1")
-        file = tmp_path / "fireworks.toml"
-        file.write_text(f'[providers.fireworks]\nbase_url = "{loopback.url}/v1"\n', "utf-8")
+        monkeypatch.setenv("GOOGLE_API_KEY", "g-1")
+        file = tmp_path / "hosts.toml"
+        hosts = "".join(f'[providers.{name}]\nbase_url = "{loopback.url}/v1"\n' for name in ("fireworks", "google"))
+        file.write_text(hosts, "utf-8")
         monkeypatch.setenv("ONELLM_CONFIG", str(file))
         yield loopback
 

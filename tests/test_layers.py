@@ -16,6 +16,7 @@ import pytest
 
 import onellm
 from onellm.providers.registry import list_providers
+from onellm.types.chat_params import NATIVE_OPTIONS
 
 PACKAGE = Path(onellm.__file__).parent
 DECODERS = {"onellm.transport.sse", "onellm.transport.ndjson", "onellm.transport.eventstream"}
@@ -119,9 +120,9 @@ def test_the_pure_layers_touch_nothing(module: str) -> None:
 
 # --- no provider is known by its name -----------------------------------------------------------------------------
 
-# A dialect's module may be called as its inventor is; so may what it defines.
+# A dialect's module may be called as its inventor is; so may what it defines, and the options of its API.
 FORMATS = {path.stem for path in (PACKAGE / "dialects").iterdir()}
-NAMES = {name.lower() for name in list_providers()} - FORMATS - ON_THE_WIRE
+NAMES = {name.lower() for name in list_providers()} - FORMATS - NATIVE_OPTIONS - ON_THE_WIRE
 
 
 def words(text: str) -> set[str]:

@@ -167,7 +167,7 @@ class SpeechDialect(StreamDialect[SpeechRequest, SpeechAudioDoneEvent, SpeechStr
     @property
     def json_answer(self) -> bool: ...
 
-    def decode_audio(self, body: bytes) -> bytes:
+    def decode_audio(self, body: bytes, request: SpeechRequest) -> bytes:
         """The audio in an answer of JSON."""
         ...
 

@@ -13,6 +13,7 @@ from onellm.types.chat import (
     Citation,
     FinishReason,
     FunctionCall,
+    OutputImage,
     ProviderData,
     Role,
 )
@@ -35,6 +36,7 @@ class ChoiceFold:
         "finish_raw",
         "function_name",
         "function_pieces",
+        "images",
         "logprobs",
         "provider_data",
         "reasoning",
@@ -56,6 +58,7 @@ class ChoiceFold:
         self.function_pieces: list[str] = []
         self.annotations: list[Any] = []
         self.citations: list[Citation] = []
+        self.images: list[OutputImage] = []
         self.provider_data: ProviderData | None = None  # what goes back with the message; set by who knows it
         self.audio: ChatCompletionAudio | None = None
         self.audio_data: list[str] = []
@@ -89,6 +92,7 @@ class ChoiceFold:
             or delta.reasoning_details
             or delta.annotations
             or delta.citations
+            or delta.images
             or delta.audio
             or delta.function_call
         ):
@@ -107,6 +111,8 @@ class ChoiceFold:
             self.annotations.extend(delta.annotations)
         if delta.citations:
             self.citations.extend(delta.citations)
+        if delta.images:
+            self.images.extend(delta.images)
         if delta.function_call is not None:
             self.function_name = self.function_name or delta.function_call.name
             self.function_pieces.append(delta.function_call.arguments or "")
@@ -148,6 +154,7 @@ class ChoiceFold:
             annotations=self.annotations or None,
             audio=self.audio,
             citations=self.citations or None,
+            images=self.images or None,
             provider_data=self.provider_data,
         )
         return Choice(

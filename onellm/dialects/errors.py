@@ -238,14 +238,27 @@ def _inner_code(error: dict[str, Any]) -> str | None:
 
 
 def _reason(details: list[Any]) -> str | None:
-    """google.rpc.ErrorInfo: `{"@type": "…ErrorInfo", "reason": "API_KEY_INVALID"}`, where the code is a broad one."""
+    """google.rpc.ErrorInfo: `{"@type": "…ErrorInfo", "reason": "API_KEY_INVALID"}`, where the code is a broad one.
+
+    Of google.rpc.QuotaFailure, `{"violations": [{"quotaId": "…PerDay…"}]}`, that the quota is one of a day.
+    """
     for detail in details:
         match detail:
+            case {"violations": [*violations]} if any(map(_of_a_day, violations)):
+                return "PerDay"
             case {"reason": str() as reason} if reason:
                 return reason
             case _:
                 pass
     return None
+
+
+def _of_a_day(violation: Any) -> bool:
+    match violation:
+        case {"quotaId": str() as quota}:
+            return "PerDay" in quota
+        case _:
+            return False
 
 
 def _retry_info(details: list[Any]) -> float | None:

@@ -274,7 +274,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             binary = HttpBinary(self.name, request, response)
             if dialect.json_answer or is_json(response):
                 body = await binary.read_whole(call.max_body_bytes)
-                binary.holds(dialect.decode_audio(body), dialect.content_type(request))
+                binary.holds(dialect.decode_audio(body, request), dialect.content_type(request))
             await binary.open()
         except OneLLMError as exc:
             locate(exc, self.name, request.model)
@@ -430,7 +430,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
                 response = await _request(http, call, again)
             if response.status >= _REDIRECT:
-                raise _refusal(dialect, response.status, response.headers, response.body)
+                raise refusal(dialect, response.status, response.headers, response.body)
             reply = dialect.decode_response(response.body, request)
         except OneLLMError as exc:
             if http is not None:
@@ -502,7 +502,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
             response = await _request(http, call, again)
         if response.status >= _REDIRECT:
-            raise _refusal(dialect, response.status, response.headers, response.body)
+            raise refusal(dialect, response.status, response.headers, response.body)
         return response
 
     async def _open(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> ResponseStream:
@@ -515,10 +515,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
                 if response.status == _UNAUTHORIZED:
                     again = await self._renewed(http, call, address[1])
                 if again is None:
-                    raise _refusal(dialect, response.status, response.headers, body)
+                    raise refusal(dialect, response.status, response.headers, body)
                 response = await _stream(http, call, again)
                 if response.status >= _REDIRECT:
-                    raise _refusal(dialect, response.status, response.headers, await response.read_error())
+                    raise refusal(dialect, response.status, response.headers, await response.read_error())
         except OneLLMError as exc:
             _mark_final(exc, http)
             raise
@@ -641,7 +641,7 @@ def _mark_final(exc: OneLLMError, http: HttpRequest) -> None:
         exc.retryable = False
 
 
-def _refusal(dialect: ErrorDecoder, status: int, headers: Mapping[str, str], body: bytes) -> APIStatusError:
+def refusal(dialect: ErrorDecoder, status: int, headers: Mapping[str, str], body: bytes) -> APIStatusError:
     """The exception for an answer that is none. A redirect is one: following it would take the key elsewhere."""
     if status >= _HTTP_ERROR:
         error = dialect.decode_error(status, headers, body, now=time.time())

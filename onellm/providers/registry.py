@@ -17,7 +17,9 @@ MODULES = {
     "bedrock": "onellm.providers.bedrock",
     "bedrock-mantle": "onellm.providers.bedrock_mantle",
     "cohere": "onellm.providers.cohere",
+    "google": "onellm.providers.google",
     "llama_cpp": "onellm.providers.llama_cpp",
+    "vertex": "onellm.providers.vertex",
 }
 _ROWS = "onellm.providers.compatible"
 ENTRY_POINTS = "onellm.providers"

@@ -3,10 +3,12 @@
 Received types have OpenAI's names; fields beyond OpenAI's are marked. https://platform.openai.com/docs/api-reference/chat
 """
 
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, field
 
+from onellm.errors import ResponseDecodeError, UnsupportedFeatureError
 from onellm.types.base import Answer, Model
 
 if TYPE_CHECKING:
@@ -143,6 +145,35 @@ class ChatCompletionAudio(Model, kw_only=True, gc=False):
     transcript: str = ""
 
 
+class ImageSource(Model, kw_only=True, gc=False):
+    """Where an image is: mostly a `data:` URL."""
+
+    url: str = ""
+
+
+class OutputImage(Model, kw_only=True, gc=False):
+    """Beyond OpenAI: an image that the model made, in the shape of a message's image part."""
+
+    type: str = "image_url"
+    image_url: ImageSource = field(default_factory=ImageSource)
+
+    @property
+    def content(self) -> bytes:
+        """The image itself, decoded anew each time.
+
+        Raises:
+            UnsupportedFeatureError: it stands at a URL; nothing is downloaded unasked.
+            ResponseDecodeError: it is not base64.
+        """
+        head, _, encoded = self.image_url.url.partition(",")
+        if not head.startswith("data:"):
+            raise UnsupportedFeatureError(f"the image stands at {self.image_url.url}; download it yourself")
+        try:
+            return b64decode(encoded, validate=True)
+        except ValueError as exc:
+            raise ResponseDecodeError(f"the image is not base64: {exc}") from exc
+
+
 class TopLogprob(Model, kw_only=True, gc=False):
     """A candidate for one position. `bytes` are the UTF-8 bytes of the token."""
 
@@ -177,6 +208,7 @@ class ChatCompletionMessage(Model, kw_only=True, gc=False):
     Beyond OpenAI:
     reasoning:      the model's thinking as text, where the provider shows it
     citations:      sources, where the provider names them
+    images:         what the model drew, where it draws
     provider_data:  what the provider wants back with the message
     """
 
@@ -191,6 +223,7 @@ class ChatCompletionMessage(Model, kw_only=True, gc=False):
     reasoning_content: str | None = None
     reasoning_details: list[dict[str, Any]] | None = None
     citations: list[Citation] | None = None
+    images: list[OutputImage] | None = None
     provider_data: ProviderData | None = None
 
 
@@ -278,6 +311,7 @@ class ChoiceDelta(Model, kw_only=True, gc=False):
     reasoning_content: str | None = None
     reasoning_details: list[dict[str, Any]] | None = None
     citations: list[Citation] | None = None
+    images: list[OutputImage] | None = None
 
 
 class ChunkChoice(Model, kw_only=True, gc=False):

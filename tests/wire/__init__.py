@@ -15,10 +15,13 @@ from onellm.dialects.bedrock.models import FoundationModels
 from onellm.dialects.cohere.chat import CohereChat
 from onellm.dialects.cohere.embeddings import CohereEmbeddings
 from onellm.dialects.cohere.models import CohereModels
+from onellm.dialects.gemini.chat import GeminiChat
+from onellm.dialects.gemini.embeddings import GeminiEmbeddings, PublisherEmbeddings
+from onellm.dialects.gemini.models import GeminiModels, PublisherModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import bedrock, chat_completions, cohere, messages
+from wire import bedrock, chat_completions, cohere, gemini, messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,27 @@ WIRES: dict[type, Any] = {
         check_body=bedrock.check_embeddings_body,
     ),
     FoundationModels: ModelsWire(ids=bedrock.MODEL_IDS, listing=bedrock.models, single=bedrock.model),
+    GeminiChat: ChatWire(
+        question=gemini.QUESTION,
+        text=gemini.TEXT,
+        answer=gemini.ANSWER,
+        stream=gemini.STREAM,
+        tool_answer=gemini.TOOL_ANSWER,
+        tool_stream=gemini.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=gemini.UNKNOWN_EVENT,
+        overloaded_event=gemini.OVERLOADED_EVENT,
+        refusal=gemini.refusal,
+        check_body=gemini.check_chat_body,
+    ),
+    GeminiEmbeddings: EmbeddingsWire(
+        vectors=gemini.VECTORS, answer=gemini.embeddings, check_body=gemini.check_embeddings_body
+    ),
+    PublisherEmbeddings: EmbeddingsWire(
+        vectors=gemini.VECTORS, answer=gemini.predictions, check_body=gemini.check_predictions_body
+    ),
+    GeminiModels: ModelsWire(ids=gemini.MODEL_IDS, listing=gemini.models, single=gemini.model),
+    PublisherModels: ModelsWire(ids=gemini.MODEL_IDS, listing=gemini.publisher_models, single=gemini.publisher_model),
     AnthropicMessages: ChatWire(
         question=chat_completions.QUESTION,
         text=chat_completions.TEXT,
