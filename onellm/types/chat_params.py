@@ -184,10 +184,13 @@ class AssistantMessageParam(TypedDict, total=False):
 
 
 class ToolMessageParam(TypedDict):
+    """What a tool gave. Beyond OpenAI: is_error says that it failed, to providers that want to know."""
+
     role: Literal["tool"]
     tool_call_id: str
     content: str | Iterable[TextPartParam | ImagePartParam | FilePartParam]
     cache_control: NotRequired[CacheControl]
+    is_error: NotRequired[bool]
 
 
 class FunctionMessageParam(TypedDict):
@@ -233,6 +236,7 @@ class AssistantMessage(_Message, tag="assistant"):
 class ToolMessage(_Message, tag="tool"):
     tool_call_id: str
     content: str | list[Part]
+    is_error: bool | None = None
 
 
 class FunctionMessage(_Message, tag="function"):

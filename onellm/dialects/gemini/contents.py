@@ -175,7 +175,7 @@ def _result(
     # An object, and never the tool's own: a `$ref` in that would be followed.
     output = "".join(part["text"] for part in found if "text" in part)
     response: dict[str, Any] = {"id": id_} if said else {}
-    response |= {"name": name, "response": {"output": output}}
+    response |= {"name": name, "response": {"error" if message.get("is_error") else "output": output}}
     if media := [part for part in found if "text" not in part]:
         response["parts"] = media
     return {"functionResponse": response}
