@@ -248,6 +248,7 @@ def _embeddings(body: dict[str, Any]) -> Answer:
 def _message(body: Any) -> Answer:
     """Of the Messages API: thinking and two calls where there are tools and no results yet, else what was asked."""
     thinking = {"type": "thinking", "thinking": "I need both.", "signature": "EqQB"}
+    content: list[dict[str, Any]]
     calls = [
         {"type": "tool_use", "id": f"toolu_{city}", "name": "weather", "input": {"city": city}}
         for city in ("Oslo", "Rome")
@@ -260,4 +261,15 @@ def _message(body: Any) -> Answer:
         content, stop = [{"type": "text", "text": f"You said: {said}"}], "end_turn"
     usage = {"input_tokens": 9, "cache_read_input_tokens": 4, "output_tokens": 7}
     message = {"id": "msg_1", "model": body["model"], "content": content, "stop_reason": stop, "usage": usage}
-    return Answer(chunks=[message])
+    if not body.get("stream"):
+        return Answer(chunks=[message])
+    (text,) = content  # no example streams calls
+    events = [
+        {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text["text"]}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": {"output_tokens": 7}},
+        {"type": "message_stop"},
+    ]
+    return Answer(chunks=sse(*events, done=False), content_type=type_sse)
