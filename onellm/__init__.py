@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from onellm._sync.client import OneLLM
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
+    from onellm._sync.runs import ToolRun
     from onellm._sync.streams import ChatCompletionStream, CompletionStream
     from onellm.client import AsyncOneLLM
     from onellm.errors import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         ContextLengthExceededError,
         InternalServerError,
         InvalidRequestError,
+        MaxTurnsError,
         MissingDependencyError,
         MissingKeyError,
         NotFoundError,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
         RequestTimeoutError,
         RequestTooLargeError,
         ResponseDecodeError,
+        ResponseValidationError,
         StreamInterruptedError,
         UnknownProviderError,
         UnprocessableEntityError,
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
     from onellm.resources.pages import AsyncPage, AsyncPages
+    from onellm.resources.runs import AsyncToolRun
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
     from onellm.short_forms import (
         AudioTranscription,
@@ -71,8 +75,10 @@ if TYPE_CHECKING:
     from onellm.types.batches import BatchRequest, BatchResult
     from onellm.types.bedrock import BedrockOptions
     from onellm.types.cohere import CohereOptions
+    from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
     from onellm.types.options import HttpOptions, Timeouts
+    from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
 
 __version__ = "0.1.0"
 
@@ -84,6 +90,7 @@ _HOMES = {
     "_sync.client": ("OneLLM",),
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
+    "_sync.runs": ("ToolRun",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream"),
     "client": ("AsyncOneLLM",),
     "errors": (
@@ -100,6 +107,7 @@ _HOMES = {
         "ContextLengthExceededError",
         "InternalServerError",
         "InvalidRequestError",
+        "MaxTurnsError",
         "MissingDependencyError",
         "MissingKeyError",
         "NotFoundError",
@@ -111,6 +119,7 @@ _HOMES = {
         "RequestTimeoutError",
         "RequestTooLargeError",
         "ResponseDecodeError",
+        "ResponseValidationError",
         "StreamInterruptedError",
         "UnknownProviderError",
         "UnprocessableEntityError",
@@ -125,6 +134,7 @@ _HOMES = {
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
     "resources.pages": ("AsyncPage", "AsyncPages"),
+    "resources.runs": ("AsyncToolRun",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
     "short_forms": (
         "AudioTranscription",
@@ -140,8 +150,10 @@ _HOMES = {
     "types.batches": ("BatchRequest", "BatchResult"),
     "types.bedrock": ("BedrockOptions",),
     "types.cohere": ("CohereOptions",),
+    "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
+    "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -161,6 +173,7 @@ __all__ = [
     "AsyncPages",
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
+    "AsyncToolRun",
     "AsyncTranscriptionStream",
     "AudioTranscription",
     "AudioTranslation",
@@ -182,12 +195,14 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthExceededError",
     "Embedding",
+    "FunctionTool",
     "GoogleOptions",
     "HttpOptions",
     "Image",
     "ImageStream",
     "InternalServerError",
     "InvalidRequestError",
+    "MaxTurnsError",
     "MissingDependencyError",
     "MissingKeyError",
     "NotFoundError",
@@ -201,12 +216,18 @@ __all__ = [
     "RequestTimeoutError",
     "RequestTooLargeError",
     "ResponseDecodeError",
+    "ResponseValidationError",
     "RetryPolicy",
+    "RunChunk",
+    "RunReply",
+    "RunToolCall",
+    "RunToolResult",
     "Speech",
     "SpeechResponse",
     "SpeechStream",
     "StreamInterruptedError",
     "Timeouts",
+    "ToolRun",
     "TranscriptionStream",
     "UnknownProviderError",
     "UnprocessableEntityError",

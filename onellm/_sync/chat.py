@@ -3,16 +3,20 @@
 """`chat.completions`. https://platform.openai.com/docs/api-reference/chat"""
 
 from collections.abc import Iterable
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from typing_extensions import Unpack
 
 from onellm._sync.portal import run
+from onellm._sync.runs import ToolRun
 from onellm._sync.streams import ChatCompletionStream
 from onellm.resources.chat import AsyncChat, AsyncChatCompletions
 from onellm.resources.streams import AsyncChatCompletionStream
 from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatParams, MessageParam
+
+if TYPE_CHECKING:
+    from onellm.resources.runs import OnToolError
 
 
 class ChatCompletions:
@@ -73,6 +77,40 @@ class ChatCompletions:
         if isinstance(reply, AsyncChatCompletionStream):
             return ChatCompletionStream(reply)
         return reply
+
+    def run(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool | None = None,
+        max_turns: int = 10,
+        on_tool_error: "OnToolError" = "return",
+        **params: Unpack[ChatParams],
+    ) -> "ToolRun":
+        """Carry a conversation with tools to its end: what the model calls is called, and it is told what came of it.
+
+        `tools` are Python functions, sync or async; those of one turn run together. A tool that is given as a schema
+        ends the run when it is called: its answer is yours to give.
+
+        stream:         whether answers come in chunks, too
+        max_turns:      how often the model may answer
+        on_tool_error:  "return" tells the model of what a function raises, or of arguments that do not fit; "raise"
+            ends the run with it
+
+        Raises:
+            UsageError: the call is wrong; nothing was sent.
+        """
+        return ToolRun(
+            self._async.run(
+                model=model,
+                messages=messages,
+                stream=stream,
+                max_turns=max_turns,
+                on_tool_error=on_tool_error,
+                **params,
+            )
+        )
 
     def count_tokens(self, *, model: str, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> TokenCount:
         """How many tokens the prompt of a call has, as its provider counts them; nothing is generated.
