@@ -1,7 +1,7 @@
 """`chat.completions`. https://platform.openai.com/docs/api-reference/chat"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Unpack
 
@@ -11,12 +11,16 @@ from onellm.resources import validation
 from onellm.resources.core import Core, Options
 from onellm.resources.streams import AsyncChatCompletionStream
 from onellm.types.chat import ChatCompletion, TokenCount
-from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam
+from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam, ParseParams
 
 if TYPE_CHECKING:
     from onellm.providers.protocols import ChatProvider, TokenCountProvider
+    from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.runs import AsyncToolRun, OnToolError
     from onellm.types.chat_params import AnyTool
+    from onellm.types.parsed import ParsedChatCompletion
+
+T = TypeVar("T")
 
 
 class AsyncChatCompletions:
@@ -80,6 +84,118 @@ class AsyncChatCompletions:
             )
         return await retry(provider.create_chat_completion, options.retry, request, options.call)
 
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: type[T],
+        retries_on_invalid: int = 0,
+        stream: Literal[False] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[T]": ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: type[T],
+        retries_on_invalid: int = 0,
+        stream: Literal[True],
+        **params: Unpack[ParseParams],
+    ) -> "AsyncParsedChatCompletionStream[T]": ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: Literal[False] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[Any]": ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: Literal[True],
+        **params: Unpack[ParseParams],
+    ) -> "AsyncParsedChatCompletionStream[Any]": ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: bool | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[Any] | AsyncParsedChatCompletionStream[Any]": ...
+
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: bool | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[Any] | AsyncParsedChatCompletionStream[Any]":
+        """Answer a conversation in the form of a type: `reply.choices[0].message.parsed` is one of it.
+
+        response_format is a Struct, a dataclass, a TypedDict, a pydantic model, `list[...]`, a union, a `Literal`, or
+        any other type that msgspec knows; `dict` is any JSON object. The provider holds the model to its schema; where
+        it takes none, what stands in for it is in `reply.adjustments`. With `stream=True`, `stream.partial()` is the
+        value as far as it has come.
+
+        retries_on_invalid:  how often a model whose answer does not fit is shown what is wrong, and asked again
+
+        Raises:
+            ResponseValidationError: the answer does not fit; says where, and its `body` is the text.
+            OneLLMError: as `create` does.
+        """
+        from onellm.resources import parsing  # noqa: PLC0415 - for callers who use it
+        from onellm.types.answer_types import AnswerType, is_answer_type  # noqa: PLC0415 - for callers who use it
+
+        if not is_answer_type(response_format):
+            raise InvalidRequestError(
+                "response_format: give a type; a dict of OpenAI's is for create()", param="response_format"
+            )
+        if stream and retries_on_invalid:
+            raise InvalidRequestError(
+                "retries_on_invalid: a stream cannot be taken back; leave out stream", param="retries_on_invalid"
+            )
+        name, own_model = self._core.split(model)
+        flags = self._core.require(name, "chat").provider.get_model_capabilities(own_model)
+        given: dict[str, Any] = dict(params)
+        kind: AnswerType[Any] = AnswerType(response_format)
+        plan = parsing.Plan(kind, flags, given)
+
+        async def ask(messages: list[Any], params: dict[str, Any]) -> ChatCompletion:
+            return cast("ChatCompletion", await self.create(model=model, messages=messages, **params))
+
+        async def open_stream(messages: list[Any], params: dict[str, Any]) -> AsyncChatCompletionStream:
+            opened: AsyncChatCompletionStream = await self.create(model=model, messages=messages, stream=True, **params)
+            return opened
+
+        history = validation.message_list(messages)
+        if stream:
+            return await parsing.open_parsed(plan, open_stream, history, given)
+        return await parsing.parse(plan, ask, history, given, retries_on_invalid)
+
     def run(
         self,
         *,
@@ -114,7 +230,7 @@ class AsyncChatCompletions:
         if not tools:
             raise InvalidRequestError("tools: give at least one; without tools, create() is the same", param="tools")
         params["tools"] = cast("list[AnyTool]", tools)
-        history: list[Any] = list(messages)
+        history = validation.message_list(messages)
         self._prepare(model, history, params)
 
         async def complete(messages: list[Any]) -> ChatCompletion:

@@ -302,8 +302,8 @@ class StreamOptions(TypedDict, total=False):
     include_obfuscation: bool
 
 
-class ChatParams(CallOptions, total=False):
-    """Everything `chat.completions.create` takes beside model, messages and stream; None is the same as leaving out.
+class ParseParams(CallOptions, total=False):
+    """Everything `chat.completions.parse` takes beside model, messages, response_format and stream.
 
     tools:  schemas, Python functions, or functions as `FunctionTool`
     anthropic, bedrock, cohere, google:  for hosts that speak these APIs; others refuse them
@@ -333,7 +333,6 @@ class ChatParams(CallOptions, total=False):
     prompt_cache_options: Mapping[str, Any] | None
     prompt_cache_retention: Literal["in_memory", "24h"] | None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
-    response_format: ResponseFormat | None
     safety_identifier: str | None
     seed: int | None
     service_tier: str | None
@@ -348,6 +347,12 @@ class ChatParams(CallOptions, total=False):
     user: str | None
     verbosity: Literal["low", "medium", "high"] | None
     web_search_options: Mapping[str, Any] | None
+
+
+class ChatParams(ParseParams, total=False):
+    """Everything `chat.completions.create` takes beside model, messages and stream; None is the same as leaving out."""
+
+    response_format: ResponseFormat | None
 
 
 NATIVE_OPTIONS = frozenset({"anthropic", "bedrock", "cohere", "google"})
