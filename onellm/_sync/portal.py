@@ -159,10 +159,15 @@ class _Portal:
         raises KeyboardInterrupt.
 
         Raises:
+            TypeError: it is no coroutine.
             RuntimeError: called in the loop thread itself, where it would wait for itself, or as the interpreter exits.
             SystemExit: instead of RuntimeError in a daemon thread, as the interpreter exits: being cut off then is no
                 failure, and this is the exception that ends a thread without a report.
         """
+        if not asyncio.iscoroutine(coro):  # the loop would refuse it, out of this thread's sight
+            raise TypeError(
+                f"run() needs a coroutine, not {type(coro).__name__}: what an `async def` gives when called"
+            )
         serving = self._serving
         if serving is None or serving.stopping or self._closed or get_ident() == serving.thread.ident:
             try:

@@ -186,7 +186,10 @@ class Engine:
         _check_process()
         with self._lock:
             if role not in self._hosts:
-                self._hosts[role] = _Host(lambda: load(self.path, self.options, role), self.options.n_parallel)
+                options = self.options
+                self._hosts[role] = _Host(
+                    lambda: load(self.path, options, role), options.n_parallel, max_waiting=options.max_waiting
+                )
             self._hosts[role].submit(job)
         return job
 
@@ -309,13 +312,16 @@ class _Embeddings(_Job):
 class _Host:
     """Loads once, then serves jobs in order with up to n_workers threads, until it is closed.
 
+    At most max_waiting jobs wait beside those that a thread has, or will have at once.
+
     The threads are daemons and the exit handler joins them: threading would wait for others before that handler runs,
     and a thread inside llama.cpp while the interpreter is taken down ends in a segmentation fault (seen).
     """
 
-    def __init__(self, load: Callable[[], Server], n_workers: int) -> None:
+    def __init__(self, load: Callable[[], Server], n_workers: int, *, max_waiting: int) -> None:
         self._load = load
         self._n_workers = n_workers
+        self._max_waiting = max_waiting
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._running: set[_Job] = set()
@@ -328,6 +334,7 @@ class _Host:
         with self._changed:
             if self._closed or _exiting:
                 raise engine_error(503, "engine_closed", "the interpreter is shutting down")
+            self._check_room()
             if not self._threads:
                 _hosts.add(self)
                 self._spawn(self._start)
@@ -337,6 +344,23 @@ class _Host:
                 self._spawn(self._serve)
             self._waiting.append(job)
             self._changed.notify()
+
+    def _check_room(self) -> None:
+        """Refuse one job more than may wait. Those that were given up while they waited take no room."""
+        room = self._max_waiting + self._n_workers - sum(not job.ended for job in self._running)
+        if len(self._waiting) < room:
+            return
+        given_up = [job for job in self._waiting if job.stop]
+        self._waiting = deque(job for job in self._waiting if not job.stop)
+        for job in given_up:
+            job.end()
+        if len(self._waiting) >= room:
+            raise engine_error(
+                503,
+                "engine_overloaded",
+                f"{self._n_workers} requests run and {self._max_waiting} wait, as many as may: ask for fewer at once, "
+                "or raise the option max_waiting, or n_parallel where there is memory for more",
+            )
 
     def close(self) -> None:
         """Break off all jobs, join the threads and free the model; blocks for up to one batch."""

@@ -42,6 +42,7 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
     n_ctx:         tokens of one request, prompt and answer together; llama.cpp rounds it up to a multiple of 256.
                    Memory is taken for n_ctx * n_parallel
     n_parallel:    requests that run at once; the others wait in order
+    max_waiting:   requests that may wait, for chat and for embeddings each; what comes beyond is refused at once
     n_threads:     None: half of the usable cores, at least one. llama.cpp's threads spin while they wait for each
                    other: as many of them as there are busy cores are 20 times slower (seen on two cores), not faster
     n_gpu_layers:  -1: as many as fit
@@ -54,6 +55,7 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
 
     n_ctx: Positive = 4096
     n_parallel: Positive = 4
+    max_waiting: Annotated[int, Meta(ge=0)] = 1024
     n_threads: Positive | None = None
     n_gpu_layers: int = -1
     n_batch: Positive = 256

@@ -38,7 +38,7 @@ class EngineError(RuntimeError):
     status:   what llama-server would have answered over HTTP
     body:     `{"error":{"code":…,"message":…,"type":…}}`, as the engine gave it
     type:     the engine's own, such as "exceed_context_size_error", or one of ours: "engine_load_error",
-              "engine_closed", "engine_forked", "engine_interrupted"
+              "engine_closed", "engine_forked", "engine_interrupted", "engine_overloaded"
     """
 
     def __init__(self, body: bytes) -> None:

@@ -15,9 +15,10 @@ from onellm.types.file_objects import FileObject, FileRequest
 from onellm.types.files import FilePath, InputFile, OneShot, Source
 
 if TYPE_CHECKING:
-    from onellm.providers.protocols import UploadProvider
+    from onellm.providers.protocols import Call, UploadProvider
 
 _AT_ONCE = 4  # parts
+_TELLING = 2.0  # seconds in which the provider is told that an upload was given up; later it expires there
 
 
 async def size_of(file: InputFile) -> int | None:
@@ -44,10 +45,10 @@ def _size(source: FilePath | IO[bytes]) -> int:
 async def send_in_parts(  # noqa: PLR0917 - what the call is made of
     provider: "UploadProvider", request: FileRequest, size: int, part_size: int, options: Options, asked: bool
 ) -> FileObject:
-    """Send a file in parts, some at once; their order is kept. Where that fails, the upload is cancelled.
+    """Send a file in parts, some at once; their order is kept. Where that fails or is cancelled, so is the upload.
 
-    A part that may have arrived is sent again without harm: only those count that are named at the end. Where the
-    caller's task is cancelled the upload is left to expire.
+    A part that may have arrived is sent again without harm: only those count that are named at the end. What waits
+    for the provider to hear of the end waits `_TELLING` seconds at most, and not at all once it is cancelled again.
     """
     call = options.call
     upload = await retry_making(lambda: provider.create_upload(request, size, call), options.retry, asked=asked)
@@ -55,14 +56,26 @@ async def send_in_parts(  # noqa: PLR0917 - what the call is made of
         async with _parts(request.file, size, part_size) as parts:
             ids = await _send(provider, upload.id, parts, options)
         done = await retry_making(lambda: provider.complete_upload(upload.id, ids, call), options.retry, asked=asked)
-    except Exception:  # whatever it was, it is raised on; the begun upload is not left with the provider
-        with contextlib.suppress(OneLLMError):
-            await provider.cancel_upload(upload.id, call)
+    except (Exception, asyncio.CancelledError):  # raised on; the begun upload is not left with the provider
+        # A task of its own: the caller's is cancelled, perhaps, and may be once more.
+        telling = asyncio.create_task(_tell(provider, upload.id, call))
+        _under_way.add(telling)
+        telling.add_done_callback(_under_way.discard)
+        await asyncio.shield(telling)
         raise
     if done.file is None:
         raise ResponseDecodeError(f"upload {upload.id} ended without a file", provider=done.provider, body=done.raw)
     done.file.provider, done.file.request_id = done.provider, done.request_id
     return done.file
+
+
+_under_way: "set[asyncio.Task[None]]" = set()  # a loop holds its tasks weakly
+
+
+async def _tell(provider: "UploadProvider", upload_id: str, call: "Call") -> None:
+    with contextlib.suppress(OneLLMError, TimeoutError):
+        async with asyncio.timeout(_TELLING):
+            await provider.cancel_upload(upload_id, call)
 
 
 async def _send(provider: "UploadProvider", upload_id: str, parts: list[InputFile], options: Options) -> list[str]:

@@ -14,7 +14,7 @@ import threading
 import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 import pytest
 
@@ -52,6 +52,14 @@ def own_portal() -> Iterator[portal._Portal]:
 def test_the_result_comes_back() -> None:
     item = object()
     assert run(give(item)) is item
+
+
+@pytest.mark.parametrize("given", [give, None, 1, [].__iter__()], ids=["function", "None", "int", "iterator"])
+def test_what_is_no_coroutine_is_refused(given: Any) -> None:
+    """In the thread that gave it; the loop goes on."""
+    with pytest.raises(TypeError, match=f"needs a coroutine, not {type(given).__name__}"):
+        run(given)
+    assert run(give(1)) == 1
 
 
 def test_every_call_runs_in_one_daemon_thread_of_that_name() -> None:

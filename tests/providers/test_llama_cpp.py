@@ -25,6 +25,7 @@ from onellm import (
     InvalidRequestError,
     MissingDependencyError,
     NotFoundError,
+    OverloadedError,
     StreamInterruptedError,
     Timeouts,
     UnsupportedParameterError,
@@ -493,6 +494,7 @@ async def test_file_that_cannot_be_loaded_is_tried_once(tmp_path: Path) -> None:
         ("engine_interrupted", StreamInterruptedError, True),
         ("server_error", InternalServerError, True),
         ("unavailable_error", InternalServerError, True),
+        ("engine_overloaded", OverloadedError, True),
     ],
 )
 async def test_broken_off_answer_is_of_the_class_that_says_why(

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from onellm.providers import _llama_engine
 from onellm.providers._llama_engine import (
     ChunkReader,
     Engine,
@@ -237,6 +238,62 @@ async def test_any_other_exception_reaches_the_reader_as_it_is() -> None:
     job.run(_Script(raises=MemoryError()))
     with pytest.raises(MemoryError):
         await ChunkReader(job).read()
+
+
+# waiting
+
+
+class _Gate(_Script):
+    """In the place of xllamacpp.Server: answers once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(b'{"choices":[{"finish_reason":"stop"}]}')
+        self.opened = threading.Event()
+
+    def handle_chat_completions(self, request: bytes, callback: Callable[[bytes], bool], /) -> None:
+        assert self.opened.wait(60)
+        super().handle_chat_completions(request, callback)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[_Gate, Path]:
+    """A server in the place of a model, and the path of that."""
+    server = _Gate()
+    monkeypatch.setattr(_llama_engine, "load", lambda *_: server)
+    return server, tmp_path / "model.gguf"
+
+
+@pytest.mark.parametrize("max_waiting", [0, 3])
+async def test_no_more_wait_than_may(max_waiting: int, gate: tuple[_Gate, Path]) -> None:
+    """The one beyond is refused at once, with what to do about it; those that wait are served, and then others."""
+    server, path = gate
+    full = Engine.get(path, EngineOptions(n_parallel=2, max_waiting=max_waiting))
+    served = [asyncio.create_task(chat(full, ask())) for _ in range(2 + max_waiting)]
+    await asyncio.sleep(0)
+    for _ in range(2):
+        with pytest.raises(EngineError, match=f"2 requests run and {max_waiting} wait.*max_waiting") as caught:
+            await chat(full, ask())
+        assert (caught.value.status, caught.value.type) == (503, "engine_overloaded")
+    server.opened.set()
+    assert [finish_reasons(chunks) for chunks in await asyncio.gather(*served)] == [["stop"]] * len(served)
+    for _ in range(20):  # a slot is free as soon as its answer has ended
+        await chat(full, ask())
+    await full.aclose()
+
+
+async def test_who_gave_up_waiting_takes_no_room(gate: tuple[_Gate, Path]) -> None:
+    server, path = gate
+    full = Engine.get(path, EngineOptions(n_parallel=1, max_waiting=1))
+    running, left = (asyncio.create_task(chat(full, ask())) for _ in range(2))
+    await asyncio.sleep(0)
+    left.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    waiting = asyncio.create_task(chat(full, ask()))
+    await asyncio.sleep(0)
+    server.opened.set()
+    assert [finish_reasons(chunks) for chunks in await asyncio.gather(running, waiting)] == [["stop"]] * 2
+    await full.aclose()
 
 
 # stopping

@@ -1,9 +1,7 @@
 """`client.files` over a real socket: what is sent, what comes of the answer, and what is held in memory."""
 
 import asyncio
-import contextlib
 import io
-import resource
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 import stamina
 from forms import fields, files
-from loopback import Answer, Loopback, Recorded
+from loopback import Answer, Loopback, Recorded, soon
 
 from onellm import AsyncOneLLM
 from onellm.errors import (
@@ -28,6 +26,7 @@ from onellm.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterError,
 )
+from onellm.resources import uploads
 from onellm.types.options import Timeouts
 
 FILE: dict[str, Any] = {
@@ -282,6 +281,7 @@ class Host:
         self.whole = b""
         self.fails: dict[bytes, Answer] = {}
         self.log: list[str] = []
+        self.cancels = Answer(chunks=[{"id": "upload_1", "object": "upload", "status": "cancelled"}])
         loopback.chooses(self.answer)
 
     def answer(self, request: Recorded) -> Answer:
@@ -295,6 +295,8 @@ class Host:
             name = f"part_{len(self.parts)}"
             self.parts[name] = content
             return Answer(chunks=[{"id": name, "object": "upload.part", "created_at": 1, "upload_id": "upload_1"}])
+        if step == "cancel":
+            return self.cancels
         if step == "complete":
             self.whole = b"".join(self.parts[name] for name in request.json["part_ids"])
             upload |= {"status": "completed", "file": FILE | {"bytes": len(self.whole)}}
@@ -340,6 +342,68 @@ async def test_a_part_that_fails_cancels_the_upload(server: Loopback, bound: Asy
     assert "complete" not in host.log
 
 
+def stalled(server: Loopback) -> Host:
+    """A host that never answers the first part."""
+    host = Host(server)
+    host.fails[CONTENT[:5000]] = Answer(cut="stall", head=False)
+    return host
+
+
+async def test_a_cancelled_upload_is_cancelled_at_the_provider_too(server: Loopback, bound: AsyncOneLLM) -> None:
+    """Before the cancellation goes on; the parts that were under way are broken off."""
+    host = stalled(server)
+    sending = asyncio.create_task(bound.files.create(file=CONTENT, purpose="batch", part_size=5000))
+    await soon(server.wait_for_requests(4))
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await soon(sending)
+    assert host.log == ["uploads", "parts", "parts", "parts", "cancel"]
+    last = server.requests[-1]
+    assert (last.method, last.path, last.headers["authorization"]) == (
+        "POST",
+        "/v1/uploads/upload_1/cancel",
+        "Bearer k",
+    )
+    part = next(request for request in server.requests[1:] if CONTENT[:5000] in request.body)
+    await soon(part.gone.wait())
+
+
+async def test_a_provider_that_does_not_hear_of_it_holds_nobody_up(
+    server: Loopback, bound: AsyncOneLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cancellation goes on when the time for it is over."""
+    monkeypatch.setattr(uploads, "_TELLING", 0.05)
+    host = stalled(server)
+    host.cancels = Answer(cut="stall", head=False)
+    sending = asyncio.create_task(bound.files.create(file=CONTENT, purpose="batch", part_size=5000))
+    await soon(server.wait_for_requests(4))
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await soon(sending)
+    assert host.log[-1] == "cancel"
+    await soon(server.requests[-1].gone.wait())
+
+
+async def test_who_cancels_again_does_not_wait(server: Loopback, bound: AsyncOneLLM) -> None:
+    """And the provider is told all the same."""
+    host = stalled(server)
+    go_on = asyncio.Event()
+    host.cancels.pause = {0: go_on.wait}
+    sending = asyncio.create_task(bound.files.create(file=CONTENT, purpose="batch", part_size=5000))
+    await soon(server.wait_for_requests(4))
+    sending.cancel()
+    await soon(server.wait_for_requests(5))
+    (telling,) = uploads._under_way
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await soon(sending)
+    assert not telling.done()
+    go_on.set()
+    await soon(telling)
+    assert host.log[-1] == "cancel"
+    assert not server.requests[-1].gone.is_set()
+
+
 async def test_a_large_file_goes_in_parts_by_itself(server: Loopback, bound: AsyncOneLLM) -> None:
     """Above what OpenAI takes at once; here seen by its first request, which is refused."""
     server.plays(Answer(status=503, chunks=[{"error": {"message": "not now"}}]))
@@ -348,44 +412,3 @@ async def test_a_large_file_goes_in_parts_by_itself(server: Loopback, bound: Asy
         with pytest.raises(OverloadedError):
             await bound.files.create(file=("a.jsonl", sparse), purpose="batch", max_retries=0)
     assert (server.requests[0].path, server.requests[0].json["bytes"]) == ("/v1/uploads", 512_000_001)
-
-
-# --- memory ---------------------------------------------------------------------------------------------------------
-
-LARGE = 256 << 20
-
-
-async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Takes an upload without keeping it, or gives a large file."""
-    with contextlib.suppress(ConnectionError):
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        left = int(head.partition(b"content-length:")[2].split()[0]) if b"content-length" in head else 0
-        while left > 0:
-            left -= len(await reader.read(1 << 18))
-        if head.startswith(b"post"):
-            writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n{"id":"file-1"}')
-        else:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % LARGE)
-            piece = bytes(1 << 18)
-            for _ in range(LARGE // len(piece)):
-                writer.write(piece)
-                await writer.drain()
-        await writer.drain()
-    writer.close()
-
-
-async def test_large_files_are_never_in_memory(tmp_path: Path) -> None:
-    """256 MiB up, and 256 MiB down into a file, add less than 32 MiB to the process."""
-    target = tmp_path / "large"
-    async with await asyncio.start_server(swallow, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AsyncOneLLM(api_key="k", base_url=url) as client:
-            await client.files.create(file=b"x", purpose="batch")  # imports, buffers
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            with tempfile.TemporaryFile() as sparse:
-                sparse.truncate(LARGE)
-                assert (await client.files.create(file=("a.jsonl", sparse), purpose="batch")).id == "file-1"
-            await (await client.files.content("file-1")).write_to_file(target)
-    assert target.stat().st_size == LARGE
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
-    target.unlink()
