@@ -168,7 +168,7 @@ class AsyncChatCompletions:
             OneLLMError: as `create` does.
         """
         from onellm.resources import parsing  # noqa: PLC0415 - for callers who use it
-        from onellm.types.answer_types import AnswerType, is_answer_type  # noqa: PLC0415 - for callers who use it
+        from onellm.types.answer_types import answer_type, is_answer_type  # noqa: PLC0415 - for callers who use it
 
         if not is_answer_type(response_format):
             raise InvalidRequestError(
@@ -181,8 +181,7 @@ class AsyncChatCompletions:
         name, own_model = self._core.split(model)
         flags = self._core.require(name, "chat").provider.get_model_capabilities(own_model)
         given: dict[str, Any] = dict(params)
-        kind: AnswerType[Any] = AnswerType(response_format)
-        plan = parsing.Plan(kind, flags, given)
+        plan = parsing.Plan(answer_type(response_format), flags, given)
 
         async def ask(messages: list[Any], params: dict[str, Any]) -> ChatCompletion:
             return cast("ChatCompletion", await self.create(model=model, messages=messages, **params))

@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
-from msgspec import structs
-
 from onellm.errors import InvalidRequestError, ResponseValidationError
 from onellm.resources.streams import AsyncAnswerStream, AsyncChatCompletionStream
 from onellm.types.answer_types import AnswerType
@@ -31,28 +29,24 @@ class Plan(Generic[T]):
         self.kind = kind
         self.note: str | None = None
         self.params: dict[str, Any] = {}
-        self._in_prompt = False
+        self._in_prompt = True
         self._forced = False
-        known = {name for name, flag in flags.items() if flag}
-        if kind.free and "json_mode_support" in known:
-            self.params["response_format"] = {"type": "json_object"}
-            return
-        if "json_schema_support" in known and not kind.free:
+        if flags.get("json_schema_support") and not kind.free:
             self.params["response_format"] = kind.response_format()
-            return
-        if "json_mode_support" in known:
+            self._in_prompt = False
+        elif flags.get("json_mode_support"):
             self.params["response_format"] = {"type": "json_object"}
-            self.note = "asked for JSON, with the schema in the prompt: it takes no schema"
-        elif "function_calling_support" in known and not kind.free and not given.get("tools"):
+            why = "JSON mode wants it there" if kind.free else "it takes no schema"
+            self.note = f"asked for JSON, with the form of the answer in the prompt: {why}"
+        elif flags.get("function_calling_support") and not kind.free and not given.get("tools"):
             function = {"name": kind.name, "description": "Give the answer.", "parameters": kind.schema}
             self.params["tools"] = [{"type": "function", "function": function}]
             self.params["tool_choice"] = {"type": "function", "function": {"name": kind.name}}
-            self.note = "asked for a tool call in the schema's form: it takes no schema and has no JSON mode"
+            self.note = "asked for a tool call in the form of the answer: it takes no schema and has no JSON mode"
+            self._in_prompt = False
             self._forced = True
-            return
         else:
             self.note = "put the form of the answer into the prompt: it has no JSON mode"
-        self._in_prompt = True
 
     def messages(self, given: list[Any]) -> list[Any]:
         """The conversation, with what the model must be told. Systems that are there stay first."""
@@ -65,14 +59,15 @@ class Plan(Generic[T]):
 
     def settle(self, reply: ChatCompletion) -> ChatCompletion:
         """The answer as it would have been without a stand-in: a forced call is its content."""
-        if self.note is not None:
+        if self.note is not None and self.note not in reply.adjustments:
             reply.adjustments = (*reply.adjustments, self.note)
-        if self._forced:
-            for choice in reply.choices:
-                message = choice.message
-                if message.tool_calls:
-                    message.content = message.tool_calls[0].function.arguments
-                    message.tool_calls = None
+        for choice in reply.choices if self._forced else ():
+            message = choice.message
+            if message.tool_calls:
+                message.content = message.tool_calls[0].function.arguments
+                message.tool_calls = None
+                message.provider_data = None  # it holds the call, which has no result to go back with
+                if choice.finish_reason == "tool_calls":
                     choice.finish_reason = "stop"
         return reply
 
@@ -103,6 +98,10 @@ class Plan(Generic[T]):
                 return choice.delta.content or ""
         return ""
 
+    def partial(self, text: str) -> Any:
+        """What a text has come to."""
+        return self.kind.read_partial(text, unfence=self.note is not None)
+
     def parsed(self, reply: ChatCompletion) -> ParsedChatCompletion[T]:
         """The answer with its values.
 
@@ -114,6 +113,16 @@ class Plan(Generic[T]):
         except ResponseValidationError as exc:
             exc.provider, exc.model, exc.request_id = reply.provider, reply.model, reply.request_id
             raise
+
+    def told(self, reply: ChatCompletion, misfit: ResponseValidationError) -> list[Any]:
+        """What shows the model its error: the choice that does not fit, and why."""
+        wrong = [
+            choice.message
+            for choice in reply.choices
+            if (choice.message.content or "").encode(errors="surrogatepass") == misfit.body
+        ]
+        again = f"{misfit.message}. Give the whole answer again, in the form that was asked for."
+        return [*(message for message in wrong[:1] if message.content), {"role": "user", "content": again}]
 
 
 async def parse(
@@ -133,14 +142,7 @@ async def parse(
         except ResponseValidationError as exc:
             if len(spent) > retries_on_invalid:
                 raise
-            history = [
-                *history,
-                reply.choices[0].message,
-                {
-                    "role": "user",
-                    "content": f"{exc.message}. Give the whole answer again, in the form that was asked for.",
-                },
-            ]
+            history = [*history, *plan.told(reply, exc)]
         else:
             if len(spent) > 1:
                 _count(found, spent)
@@ -151,11 +153,7 @@ def _count(found: ParsedChatCompletion[T], spent: list[ChatCompletion]) -> None:
     """The tokens of all answers, and how many there were."""
     used = [reply.usage for reply in spent if reply.usage is not None]
     if used:
-        total = structs.replace(used[-1])
-        total.prompt_tokens = sum(usage.prompt_tokens for usage in used)
-        total.completion_tokens = sum(usage.completion_tokens for usage in used)
-        total.total_tokens = sum(usage.total_tokens for usage in used)
-        found.usage = total
+        found.usage = sum(used[1:], used[0])
     again = len(spent) - 1
     found.adjustments = (*found.adjustments, f"asked again {again} time{'s' * (again > 1)}: an answer did not fit")
 
@@ -187,7 +185,7 @@ class ParsedSource(Generic[T]):
 
     def partial(self) -> Any:
         self._pieces = ["".join(self._pieces)]
-        return self._plan.kind.read_partial(self._pieces[0])
+        return self._plan.partial(self._pieces[0])
 
     def final(self) -> ParsedChatCompletion[T]:
         return self._plan.parsed(self._plan.settle(self._source.final()))

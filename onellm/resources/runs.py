@@ -7,7 +7,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 
-from onellm.errors import MaxTurnsError, OneLLMError, ResponseValidationError
+from onellm.errors import MaxTurnsError, OneLLMError, ResponseDecodeError, ResponseValidationError
 from onellm.resources.streams import AsyncChatCompletionStream
 from onellm.types.chat import ChatCompletion, ChatCompletionMessageToolCall, CompletionUsage
 from onellm.types.functions import FunctionTool
@@ -93,16 +93,19 @@ class AsyncToolRun:
         await self.aclose()
 
     async def _run(self) -> AsyncGenerator[RunEvent, None]:
+        open_stream = self._stream
         for turn in range(1, self._max_turns + 1):
-            reply: ChatCompletion | None = None
-            if self._stream is None:
+            if open_stream is None:
                 reply = await self._complete(self._messages)
             else:
-                async with await self._stream(self._messages) as stream:
+                async with await open_stream(self._messages) as stream:
                     async for chunk in stream:
                         yield RunChunk(turn=turn, chunk=chunk)
                     reply = await stream.get_final_completion()
-            _add(self._usage, reply.usage)
+            if reply.usage is not None:
+                self._usage += reply.usage
+            if not reply.choices:
+                raise ResponseDecodeError("the answer has no choice to go on from")
             message = reply.choices[0].message
             self._messages.append(message)
             calls = message.tool_calls or []
@@ -205,10 +208,3 @@ def _plain(value: Any) -> Any:
     if callable(dump := getattr(value, "model_dump", None)):
         return dump()
     raise TypeError(f"a tool returned {type(value).__name__}, which is no JSON: return a text, a dict or a Struct")
-
-
-def _add(total: CompletionUsage, usage: CompletionUsage | None) -> None:
-    if usage is not None:
-        total.prompt_tokens += usage.prompt_tokens
-        total.completion_tokens += usage.completion_tokens
-        total.total_tokens += usage.total_tokens

@@ -4,7 +4,10 @@
 # Types of any kind are taken apart here.
 
 import re
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NOT_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inside>.*?)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"\s*```(?:json)?[ \t]*\r?\n", re.IGNORECASE)
+_FENCE_END = re.compile(r"\s*```\s*\Z")
 _VALUE = "value"  # the only property of the object around an answer that is no object
 
 
@@ -38,15 +42,16 @@ class AnswerType(Generic[T]):
         Raises:
             InvalidRequestError: no schema can say it.
         """
-        self.kind = kind
         self.name = (_NOT_NAME.sub("_", getattr(kind, "__name__", "")).strip("_") or "answer")[:64]
-        self.free = kind is dict
         self._wrapped = False
-        if callable(getattr(kind, "model_validate_json", None)):
-            schema = _top(kind.model_json_schema())
-            self._decode: Callable[[bytes], Any] = kind.model_validate_json
-        else:
+        try:
             schema = self._described(kind)
+        except (TypeError, ValueError, RuntimeError, KeyError) as exc:  # RuntimeError is pydantic's
+            why = f"two types in it are called {exc}" if isinstance(exc, KeyError) else str(exc)
+            raise InvalidRequestError(
+                f"response_format: no schema can say {self.name}: {why}", param="response_format"
+            ) from exc
+        self.free = schema == {"type": "object"}
         self.loose: str | None = None
         try:
             schema = strict_schema(schema)
@@ -56,17 +61,18 @@ class AnswerType(Generic[T]):
         self.schema = schema
 
     def _described(self, kind: Any) -> dict[str, Any]:
-        try:
+        if _is_pydantic(kind):
+            self._decode: Callable[[bytes], Any] = kind.model_validate_json
+            return _top(kind.model_json_schema())
+        if any(map(_is_pydantic, _parts(kind))):  # a list or a union of its models: msgspec does not know them
+            self._wrapped = True
+            return self._described(sys.modules["pydantic"].create_model("Answer", **{_VALUE: (kind, ...)}))
+        schema = _top(msgspec.json.schema(kind))
+        if schema.get("type") != "object":  # a list, a text, a union: its place is in an object
+            self._wrapped = True
+            kind = msgspec.defstruct("Answer", [(_VALUE, kind)])
             schema = _top(msgspec.json.schema(kind))
-            if schema.get("type") != "object":  # a list, a text, a union: its place is in an object
-                self._wrapped = True
-                kind = msgspec.defstruct("Answer", [(_VALUE, kind)])
-                schema = _top(msgspec.json.schema(kind))
-            self._decode = msgspec.json.Decoder(kind).decode
-        except (TypeError, ValueError) as exc:
-            raise InvalidRequestError(
-                f"response_format: no schema can say {self.name}: {exc}", param="response_format"
-            ) from exc
+        self._decode = msgspec.json.Decoder(kind).decode
         return schema
 
     def response_format(self) -> dict[str, Any]:
@@ -80,21 +86,20 @@ class AnswerType(Generic[T]):
         Raises:
             ResponseValidationError: it is no JSON, or does not fit; says where, and holds the text.
         """
-        if unfence and (found := _FENCED.fullmatch(text)):
-            text = found["inside"]
-        written = text.encode()
+        inside = _unfenced(text) if unfence else text
         try:
-            value = self._decode(written)
-        except ValueError as exc:  # msgspec's and pydantic's own errors are ones
+            value = self._decode(inside.encode(errors="surrogatepass"))
+        except (ValueError, RecursionError) as exc:  # msgspec's and pydantic's own errors are ValueErrors
             what = _explained(exc)
             if self._wrapped:
-                what = what.replace("$.value", "$")
+                what = what.replace(f"$.{_VALUE}", "$")
+            written = text.encode(errors="surrogatepass")
             raise ResponseValidationError(f"the answer is no {self.name}: {what}", body=written) from exc
         return cast("T", getattr(value, _VALUE) if self._wrapped else value)
 
-    def read_partial(self, text: str) -> Any:
+    def read_partial(self, text: str, *, unfence: bool = False) -> Any:
         """What has been written so far, as plain dicts and lists."""
-        value = partial_json(text)
+        value = partial_json(_unfenced(text) if unfence else text)
         return value.get(_VALUE) if self._wrapped and isinstance(value, dict) else value
 
     def instruction(self) -> str:
@@ -108,7 +113,24 @@ class AnswerType(Generic[T]):
         )
 
 
-def _explained(exc: ValueError) -> str:
+def _unfenced(text: str) -> str:
+    """The inside of a code block, also of one that is still open; any other text as it is."""
+    begin = _FENCE.match(text)
+    return _FENCE_END.sub("", text[begin.end() :]) if begin else text
+
+
+def _is_pydantic(kind: Any) -> bool:
+    return callable(getattr(kind, "model_validate_json", None))
+
+
+def _parts(kind: Any) -> Iterator[Any]:
+    """What a list, a union or any other type of types is made of."""
+    for part in get_args(kind):
+        yield part
+        yield from _parts(part)
+
+
+def _explained(exc: Exception) -> str:
     """What does not fit, and where; pydantic lists all that does not."""
     listed: Any = getattr(exc, "errors", None)
     if callable(listed):
@@ -131,6 +153,23 @@ def _top(schema: dict[str, Any]) -> dict[str, Any]:
     return top | ({"$defs": definitions} if definitions else {})
 
 
+def answer_type(kind: Any) -> AnswerType[Any]:
+    """The same as `AnswerType`, which is kept for the types that were used last: a schema takes a while to make.
+
+    Raises:
+        InvalidRequestError: no schema can say it.
+    """
+    try:
+        return _kept(kind)
+    except TypeError:  # it has no hash
+        return AnswerType(kind)
+
+
+@lru_cache(maxsize=256)
+def _kept(kind: Any) -> AnswerType[Any]:
+    return AnswerType(kind)
+
+
 def is_answer_type(kind: object) -> bool:
-    """Whether this is a type, and not one of the dicts that `create` takes as `response_format`."""
-    return not isinstance(kind, dict | str | bytes | Struct)
+    """Whether this may be a type, and is none of the dicts that `create` takes as `response_format`."""
+    return kind is not None and not isinstance(kind, dict | str | bytes | Struct)

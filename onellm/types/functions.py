@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from onellm.errors import InvalidRequestError, ResponseValidationError
+from onellm.types.json_schema import NotStrictError, strict_schema
 
 if TYPE_CHECKING:
     from onellm.types.chat_params import ToolParam
@@ -45,10 +46,12 @@ class FunctionTool:
         """Take a function, sync or async.
 
         name, description:  in place of the function's own
-        strict:             whether the provider must keep the model to the schema; None leaves it to the provider
+        strict:             whether the provider must keep the model to the schema; None leaves it to the provider. With
+            True the schema is in the strict form: the model writes every argument, also one with a default
 
         Raises:
-            InvalidRequestError: an argument has no type, or one that no schema can say; says which.
+            InvalidRequestError: an argument has no type, or one that no schema (with strict=True, no strict one) can
+                say; says which.
         """
         self.function = function
         self.strict = strict
@@ -62,7 +65,7 @@ class FunctionTool:
         self.description = said if description is None else description
         self._arguments, self._spread = _arguments(self.name, function, of_arguments)
         self._decoder = msgspec.json.Decoder(self._arguments)
-        self.parameters: Mapping[str, Any] = _schema(self.name, self._arguments)
+        self.parameters: Mapping[str, Any] = _schema(self.name, self._arguments, strict=bool(strict))
 
     def __repr__(self) -> str:
         return f"FunctionTool({self.name})"
@@ -86,11 +89,11 @@ class FunctionTool:
         Raises:
             ResponseValidationError: they are no JSON, or do not fit the schema; says where.
         """
+        written = text.encode(errors="surrogatepass") if isinstance(text, str) else text
         try:
-            decoded = self._decoder.decode(text or b"{}")
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            decoded = self._decoder.decode(written or b"{}")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             what = str(exc).replace("`", "")
-            written = text.encode() if isinstance(text, str) else text
             raise ResponseValidationError(f"the arguments of {self.name} do not fit: {what}", body=written) from exc
         named = {field: getattr(decoded, field) for field in decoded.__struct_fields__}
         return [named.pop(field) for field in self._spread], named
@@ -166,17 +169,20 @@ def _is_described(kind: Any) -> bool:
     )
 
 
-def _schema(name: str, arguments: type[Struct]) -> dict[str, Any]:
+def _schema(name: str, arguments: type[Struct], *, strict: bool) -> dict[str, Any]:
     """A JSON schema that is an object at its top: what it refers to stands in `$defs`."""
     try:
         (top,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
-    except TypeError as exc:
+    except (TypeError, KeyError) as exc:  # KeyError where two types have one name
         raise InvalidRequestError(f"the tool {name}: no schema can say it: {exc}", param="tools") from exc
     own = str(top["$ref"]).rpartition("/")[2]
     schema: dict[str, Any] = {key: value for key, value in components.pop(own).items() if key != "title"}
     if components:
         schema["$defs"] = components
-    return schema
+    try:
+        return strict_schema(schema) if strict else schema
+    except NotStrictError as exc:
+        raise InvalidRequestError(f"the tool {name}: no strict schema can say it: {exc}", param="tools") from exc
 
 
 def _docstring(text: str) -> tuple[str, dict[str, str]]:

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 # What says how a value is checked or shown, and not what it is; strict output has no place for it.
-_DROPPED = frozenset({"default", "discriminator", "$schema", "examples"})
+# A set is read from a list with anything twice, too.
+_DROPPED = frozenset({"default", "discriminator", "$schema", "examples", "uniqueItems"})
 # What strict output cannot hold a model to.
 _NOT_STRICT = frozenset(
     {
         "prefixItems", "patternProperties", "propertyNames", "unevaluatedProperties", "dependentRequired",
-        "dependentSchemas", "if", "then", "else", "not", "minProperties", "maxProperties", "contains", "uniqueItems",
+        "dependentSchemas", "if", "then", "else", "not", "minProperties", "maxProperties", "contains",
     }
 )  # fmt: skip
 
@@ -32,58 +33,68 @@ def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         NotStrictError: no strict schema says the same: free dicts, tuples, values of any type; says which.
     """
-    return _strict(dict(schema), schema, "")
+    return _strict(schema, schema, "", ())
 
 
-def _strict(schema: Any, root: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _strict(schema: Any, root: Mapping[str, Any], where: str, inside: tuple[str, ...]) -> dict[str, Any]:
+    """One schema of those in `root`. `inside` are the references that it is being written out for."""
     if not isinstance(schema, dict):
         raise NotStrictError(f"{where or 'the schema'} takes a value of any type")
     if found := _NOT_STRICT & schema.keys():
         raise NotStrictError(f"{where or 'the schema'} has {min(found)}")
     fitted: dict[str, Any] = {key: value for key, value in schema.items() if key not in _DROPPED}
-    if (merged := _without_indirection(fitted, root, where)) is not None:
-        return _strict(merged, root, where)
+    if "$ref" in fitted and not fitted.keys() <= {"$ref", "$defs"}:
+        return _written_out(fitted, root, where, inside)
+    if (parts := fitted.pop("allOf", None)) is not None:
+        if len(parts) != 1:
+            raise NotStrictError(f"{where or 'the schema'} has allOf")
+        return _strict({**parts[0], **fitted}, root, where, inside)
     for key in ("$defs", "definitions"):
         if isinstance(definitions := fitted.get(key), dict):
-            fitted[key] = {name: _strict(one, root, name) for name, one in definitions.items()}
+            fitted[key] = {name: _strict(one, root, name, (f"#/{key}/{name}",)) for name, one in definitions.items()}
     if isinstance(options := fitted.pop("oneOf", fitted.get("anyOf")), list):
-        fitted["anyOf"] = [_strict(option, root, where) for option in options]
-    _fit(fitted, root, where)
+        fitted["anyOf"] = [_strict(option, root, where, inside) for option in options]
+    _fit(fitted, root, where, inside)
     return fitted
 
 
-def _without_indirection(fitted: dict[str, Any], root: Mapping[str, Any], where: str) -> dict[str, Any] | None:
-    """A reference with something beside it, or an allOf of one, as what they stand for."""
-    if "$ref" in fitted and not (fitted.keys() <= {"$ref", "$defs"}):
-        return dict(_resolve(str(fitted.pop("$ref")), root)) | fitted
-    if isinstance(parts := fitted.pop("allOf", None), list):
-        if len(parts) != 1:
-            raise NotStrictError(f"{where or 'the schema'} has allOf")
-        return dict(parts[0]) | fitted
-    return None
+def _written_out(
+    fitted: dict[str, Any], root: Mapping[str, Any], where: str, inside: tuple[str, ...]
+) -> dict[str, Any]:
+    """A reference with something beside it, as what it stands for: strict output wants a reference to stand alone.
+
+    A schema that holds itself would be written out for ever: there the reference stays, and what is beside it goes.
+    """
+    ref = str(fitted.pop("$ref"))
+    if ref in inside:
+        return {"$ref": ref}
+    return _strict({**_resolve(ref, root), **fitted}, root, where, (*inside, ref))
 
 
-def _fit(fitted: dict[str, Any], root: Mapping[str, Any], where: str) -> None:
+def _fit(fitted: dict[str, Any], root: Mapping[str, Any], where: str, inside: tuple[str, ...]) -> None:
     """One schema by its kind, in place."""
     kind = fitted.get("type")
+    if isinstance(kind, list) and {"object", "array"} & set(kind):
+        raise NotStrictError(f"{where or 'the schema'} has several types in one")
     if kind == "object" or "properties" in fitted:
-        _close(fitted, root, where)
+        _close(fitted, root, where, inside)
     elif kind == "array" or "items" in fitted:
         if "items" not in fitted:
             raise NotStrictError(f"{where or 'the schema'} is a list of anything")
-        fitted["items"] = _strict(fitted["items"], root, f"{where}[]")
+        fitted["items"] = _strict(fitted["items"], root, f"{where}[]", inside)
     elif "enum" in fitted or "const" in fitted:
         fitted.setdefault("type", _kind_of(fitted.get("enum", [fitted.get("const")]), where))
     elif not fitted.keys() & {"type", "anyOf", "$ref"}:
         raise NotStrictError(f"{where or 'the schema'} takes a value of any type")
 
 
-def _close(fitted: dict[str, Any], root: Mapping[str, Any], where: str) -> None:
+def _close(fitted: dict[str, Any], root: Mapping[str, Any], where: str, inside: tuple[str, ...]) -> None:
     if fitted.get("additionalProperties") not in (None, False) or "properties" not in fitted:
         raise NotStrictError(f"{where or 'the schema'} is a dict with any keys")
     fitted["type"] = "object"
     fitted["properties"] = {
-        name: _strict(one, root, f"{where}.{name}".removeprefix(".")) for name, one in fitted["properties"].items()
+        name: _strict(one, root, f"{where}.{name}".removeprefix("."), inside)
+        for name, one in fitted["properties"].items()
     }
     fitted["required"] = list(fitted["properties"])
     fitted["additionalProperties"] = False

@@ -36,7 +36,7 @@ def partial_json(text: str) -> Any:
     _drop_open_pair(kept, closers)
     try:
         return msgspec.json.decode("".join([*kept, *reversed(closers)]))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

@@ -259,3 +259,18 @@ def test_any_signature_round_trips(kinds: list[Any]) -> None:
     assert tool.arguments(msgspec.json.encode(values)) == ([], values)
     assert sorted(tool.parameters["properties"]) == sorted(names)
     assert json.loads(json.dumps(tool.parameters)) == tool.parameters
+
+
+def test_with_strict_the_schema_is_strict() -> None:
+    """The model is held to every argument; one that no strict schema says is refused, and not sent to be refused."""
+    tool = FunctionTool(weather, strict=True)
+    assert list(tool.parameters["required"]) == ["place", "unit", "days", "tags", "near"]
+    assert "default" not in json.dumps(tool.parameters)
+    assert tool.parameters["$defs"]["Place"]["additionalProperties"] is False
+    assert FunctionTool(weather).parameters["required"] == ["place"]
+
+    def free(options: dict[str, int]) -> None: ...
+
+    assert FunctionTool(free).parameters["required"] == ["options"]
+    with pytest.raises(InvalidRequestError, match="the tool free: no strict schema can say it: options is a dict"):
+        FunctionTool(free, strict=True)
