@@ -71,7 +71,10 @@ class ParsedChatCompletionStream(Generic[T]):
         run(self._async.__aexit__(exc_type, exc, traceback))
 
     def partial(self) -> Any:
-        """What has come so far, as plain dicts and lists, with what is open closed; None before anything is there."""
+        """What has come so far, as plain dicts and lists, with what is open closed; None before anything is there.
+
+        It may be ahead of the chunks that were handed out: those of one network read come together.
+        """
         return self._async.partial()
 
     def get_final_completion(self) -> ParsedChatCompletion[T]:

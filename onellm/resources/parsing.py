@@ -202,7 +202,10 @@ class AsyncParsedChatCompletionStream(AsyncAnswerStream[ChatCompletionChunk, Par
         self._parsed = source
 
     def partial(self) -> Any:
-        """What has come so far, as plain dicts and lists, with what is open closed; None before anything is there."""
+        """What has come so far, as plain dicts and lists, with what is open closed; None before anything is there.
+
+        It may be ahead of the chunks that were handed out: those of one network read come together.
+        """
         return self._parsed.partial()
 
     async def get_final_completion(self) -> ParsedChatCompletion[T]:
