@@ -115,14 +115,17 @@ class Plan(Generic[T]):
             raise
 
     def told(self, reply: ChatCompletion, misfit: ResponseValidationError) -> list[Any]:
-        """What shows the model its error: the choice that does not fit, and why."""
-        wrong = [
-            choice.message
-            for choice in reply.choices
-            if (choice.message.content or "").encode(errors="surrogatepass") == misfit.body
-        ]
+        """What shows the model its error: the first answer that does not fit, if there are words in it, and why."""
+        wrong = next(choice.message for choice in reply.choices if not self._fits(choice))
         again = f"{misfit.message}. Give the whole answer again, in the form that was asked for."
-        return [*(message for message in wrong[:1] if message.content), {"role": "user", "content": again}]
+        return [*([wrong] if wrong.content else []), {"role": "user", "content": again}]
+
+    def _fits(self, choice: Choice) -> bool:
+        try:
+            self.read(choice)
+        except ResponseValidationError:
+            return False
+        return True
 
 
 async def parse(

@@ -91,7 +91,7 @@ class Function(Model, kw_only=True, gc=False):
         """The arguments as plain Python values. `FunctionTool.arguments` gives those of a function's own types.
 
         Raises:
-            ResponseValidationError: they are no JSON object; its `body` is what the model wrote.
+            ResponseValidationError: they are no JSON object; it has what the model wrote.
         """
         written = self.arguments.encode(errors="surrogatepass")
         try:

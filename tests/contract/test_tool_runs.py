@@ -32,7 +32,7 @@ async def weather(city: str) -> dict[str, Any]:
 @with_tools
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_run_is_carried_to_its_end(name: str, stream: bool, loopback: Loopback) -> None:
-    """The functions are told to it, called with what it wrote, and it is told what they gave; the second is its last."""
+    """The functions are told to it, called with what it wrote, and it is told what they gave."""
     played = bytes_of(name)
     if stream:
         loopback.plays(streaming(name, *played.tool_stream), streaming(name))

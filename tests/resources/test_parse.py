@@ -13,6 +13,7 @@ from msgspec import Struct
 from pydantic import BaseModel
 from threaded import Provider
 from wire.chat_completions import chunk, usage_chunk, whole
+from written import written_in
 
 from onellm import (
     AsyncOneLLM,
@@ -258,7 +259,7 @@ async def test_a_misfit_says_where_and_who(way: str, loopback: Loopback, host: A
     async with host(way) as client:
         with pytest.raises(ResponseValidationError, match=r"no City: Expected int, got str - at \$.people") as caught:
             await client.chat.completions.parse(**ask(way))
-    assert (caught.value.body, caught.value.provider) == (WRONG.encode(), way)
+    assert (written_in(caught.value), caught.value.provider) == (WRONG.encode(), way)
     assert len(loopback.requests) == 1
 
 
@@ -362,7 +363,7 @@ async def test_a_streamed_misfit_is_an_error_at_the_end(way: str, loopback: Loop
         with pytest.raises(ResponseValidationError, match="people") as caught:
             await stream.get_final_completion()
         assert stream.partial() == {"name": "Rome", "people": "many"}
-    assert (caught.value.body, caught.value.provider) == (WRONG.encode(), way)
+    assert (written_in(caught.value), caught.value.provider) == (WRONG.encode(), way)
     assert seen > 5
 
 
