@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from onellm._sync.client import OneLLM
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
+    from onellm._sync.parsing import ParsedChatCompletionStream
     from onellm._sync.runs import ToolRun
     from onellm._sync.streams import ChatCompletionStream, CompletionStream
     from onellm.client import AsyncOneLLM
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
     from onellm.resources.pages import AsyncPage, AsyncPages
+    from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.runs import AsyncToolRun
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
     from onellm.short_forms import (
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
     from onellm.types.options import HttpOptions, Timeouts
+    from onellm.types.parsed import ParsedChatCompletion
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
 
 __version__ = "0.1.0"
@@ -90,6 +93,7 @@ _HOMES = {
     "_sync.client": ("OneLLM",),
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
+    "_sync.parsing": ("ParsedChatCompletionStream",),
     "_sync.runs": ("ToolRun",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream"),
     "client": ("AsyncOneLLM",),
@@ -134,6 +138,7 @@ _HOMES = {
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
     "resources.pages": ("AsyncPage", "AsyncPages"),
+    "resources.parsing": ("AsyncParsedChatCompletionStream",),
     "resources.runs": ("AsyncToolRun",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
     "short_forms": (
@@ -153,6 +158,7 @@ _HOMES = {
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
+    "types.parsed": ("ParsedChatCompletion",),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -171,6 +177,7 @@ __all__ = [
     "AsyncOneLLM",
     "AsyncPage",
     "AsyncPages",
+    "AsyncParsedChatCompletionStream",
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
     "AsyncToolRun",
@@ -210,6 +217,8 @@ __all__ = [
     "OneLLMError",
     "OverloadedError",
     "Page",
+    "ParsedChatCompletion",
+    "ParsedChatCompletionStream",
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",

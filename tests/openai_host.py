@@ -123,7 +123,7 @@ def _choice(body: dict[str, Any], text: str) -> dict[str, Any]:
     return {"message": message}
 
 
-def _fitting(schema: dict[str, Any], definitions: dict[str, Any] | None = None) -> Any:
+def _fitting(schema: dict[str, Any], definitions: dict[str, Any] | None = None) -> Any:  # noqa: PLR0911 - a kind a case
     """A value of a JSON schema."""
     definitions = schema.get("$defs", {}) if definitions is None else definitions
     match schema:
@@ -135,6 +135,8 @@ def _fitting(schema: dict[str, Any], definitions: dict[str, Any] | None = None) 
             return first
         case {"type": "object", "properties": properties}:
             return {name: _fitting(own, definitions) for name, own in properties.items()}
+        case {"type": "object"}:
+            return {"Rome": _fitting(schema.get("additionalProperties", {"type": "null"}), definitions)}
         case {"type": "array", "items": items}:
             return [_fitting(items, definitions)]
         case _:

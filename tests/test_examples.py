@@ -61,6 +61,12 @@ def sends_a_schema(requests: list[Recorded]) -> None:
     assert (form["name"], form["strict"], form["schema"]["required"][0]) == ("recipe", True, "name")
 
 
+def sends_types(requests: list[Recorded]) -> None:
+    whole, streamed = (request.json["response_format"]["json_schema"] for request in requests)
+    assert (whole["name"], whole["strict"], whole["schema"]["description"]) == ("Recipe", True, "A recipe for two.")
+    assert streamed["schema"]["properties"] == {"value": {"type": "array", "items": {"type": "string"}}}
+
+
 def sends_an_image(requests: list[Recorded]) -> None:
     url = messages_of(requests[0])[0]["content"][1]["image_url"]["url"]
     kind, _, encoded = url.partition(";base64,")
@@ -203,6 +209,7 @@ RUNS = {
         r"whole: Hello there.\nstreamed: Hello there.\n", ["POST audio/transcriptions"] * 2, sends_recordings
     ),
     "translation": Runs(r"Hello there.\n", ["POST audio/translations"], sends_recordings),
+    "typed_answers": Runs(r"Rome: 1 ingredients, high effort\n(?s:.*)at last: \['Rome'\]\n", [CHAT] * 2, sends_types),
     "vision": Runs(r"You said: What is in this image\?\n", [CHAT], sends_an_image),
 }
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, Typ
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, UnsetType
 from pydantic import BaseModel, Field
@@ -360,6 +360,7 @@ def form_of(kind: Any) -> AnswerType[Any] | None:
     return None
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text that is drawn waits for a table
 @given(st.lists(KINDS, max_size=4).map(_struct) | KINDS, st.data())
 def test_any_type_round_trips_or_is_refused(kind: Kind, data: st.DataObject) -> None:
     """What msgspec writes of a value is read as this value, and fits the schema that the model is held to."""
