@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from onellm._sync.client import OneLLM
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
+    from onellm._sync.parsing import ParsedChatCompletionStream
     from onellm._sync.responses import ResponseStream
+    from onellm._sync.runs import ToolRun
     from onellm._sync.streams import ChatCompletionStream, CompletionStream
     from onellm.client import AsyncOneLLM
     from onellm.errors import (
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         ContextLengthExceededError,
         InternalServerError,
         InvalidRequestError,
+        MaxTurnsError,
         MissingDependencyError,
         MissingKeyError,
         NotFoundError,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
         RequestTimeoutError,
         RequestTooLargeError,
         ResponseDecodeError,
+        ResponseValidationError,
         StreamInterruptedError,
         UnknownProviderError,
         UnprocessableEntityError,
@@ -57,7 +61,9 @@ if TYPE_CHECKING:
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
     from onellm.resources.pages import AsyncPage, AsyncPages
+    from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.responses import AsyncResponseStream
+    from onellm.resources.runs import AsyncToolRun
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
     from onellm.short_forms import (
         AudioTranscription,
@@ -74,8 +80,11 @@ if TYPE_CHECKING:
     from onellm.types.batches import BatchRequest, BatchResult
     from onellm.types.bedrock import BedrockOptions
     from onellm.types.cohere import CohereOptions
+    from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
     from onellm.types.options import HttpOptions, Timeouts
+    from onellm.types.parsed import ParsedChatCompletion
+    from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
 
 __version__ = "0.1.0"
 
@@ -87,7 +96,9 @@ _HOMES = {
     "_sync.client": ("OneLLM",),
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
+    "_sync.parsing": ("ParsedChatCompletionStream",),
     "_sync.responses": ("ResponseStream",),
+    "_sync.runs": ("ToolRun",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream"),
     "client": ("AsyncOneLLM",),
     "errors": (
@@ -104,6 +115,7 @@ _HOMES = {
         "ContextLengthExceededError",
         "InternalServerError",
         "InvalidRequestError",
+        "MaxTurnsError",
         "MissingDependencyError",
         "MissingKeyError",
         "NotFoundError",
@@ -115,6 +127,7 @@ _HOMES = {
         "RequestTimeoutError",
         "RequestTooLargeError",
         "ResponseDecodeError",
+        "ResponseValidationError",
         "StreamInterruptedError",
         "UnknownProviderError",
         "UnprocessableEntityError",
@@ -129,7 +142,9 @@ _HOMES = {
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
     "resources.pages": ("AsyncPage", "AsyncPages"),
+    "resources.parsing": ("AsyncParsedChatCompletionStream",),
     "resources.responses": ("AsyncResponseStream",),
+    "resources.runs": ("AsyncToolRun",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
     "short_forms": (
         "AudioTranscription",
@@ -146,8 +161,11 @@ _HOMES = {
     "types.batches": ("BatchRequest", "BatchResult"),
     "types.bedrock": ("BedrockOptions",),
     "types.cohere": ("CohereOptions",),
+    "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
+    "types.parsed": ("ParsedChatCompletion",),
+    "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -165,9 +183,11 @@ __all__ = [
     "AsyncOneLLM",
     "AsyncPage",
     "AsyncPages",
+    "AsyncParsedChatCompletionStream",
     "AsyncResponseStream",
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
+    "AsyncToolRun",
     "AsyncTranscriptionStream",
     "AudioTranscription",
     "AudioTranslation",
@@ -190,12 +210,14 @@ __all__ = [
     "ContextLengthExceededError",
     "Embedding",
     "File",
+    "FunctionTool",
     "GoogleOptions",
     "HttpOptions",
     "Image",
     "ImageStream",
     "InternalServerError",
     "InvalidRequestError",
+    "MaxTurnsError",
     "MissingDependencyError",
     "MissingKeyError",
     "NotFoundError",
@@ -203,6 +225,8 @@ __all__ = [
     "OneLLMError",
     "OverloadedError",
     "Page",
+    "ParsedChatCompletion",
+    "ParsedChatCompletionStream",
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",
@@ -210,12 +234,18 @@ __all__ = [
     "RequestTooLargeError",
     "ResponseDecodeError",
     "ResponseStream",
+    "ResponseValidationError",
     "RetryPolicy",
+    "RunChunk",
+    "RunReply",
+    "RunToolCall",
+    "RunToolResult",
     "Speech",
     "SpeechResponse",
     "SpeechStream",
     "StreamInterruptedError",
     "Timeouts",
+    "ToolRun",
     "TranscriptionStream",
     "UnknownProviderError",
     "UnprocessableEntityError",

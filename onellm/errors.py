@@ -11,10 +11,12 @@
     │   │   └── UnsupportedParameterError the provider cannot express the argument
     │   └── ClientClosedError             the client was closed before the call
     └── APIError
+        ├── MaxTurnsError                 a run of tools came to no end
         ├── APIConnectionError            no whole answer arrived
         │   ├── APITimeoutError           a time limit ran out; `phase` says which
         │   └── StreamInterruptedError    a stream ended before its end was announced
         ├── ResponseDecodeError           the answer is not what its dialect documents
+        │   └── ResponseValidationError   what the model wrote does not fit the type that was asked for
         └── APIStatusError                the provider answered and refused
             ├── BadRequestError                 400
             │   ├── ContextLengthExceededError  more tokens than the model takes
@@ -190,6 +192,10 @@ class APIError(OneLLMError):
     """The request was sent, or tried."""
 
 
+class MaxTurnsError(APIError):
+    """The model still called tools when the turns of a run were used up; `run.messages` is the conversation."""
+
+
 class APIConnectionError(APIError):
     """No whole answer arrived. `unsent` where there was no connection: the provider has seen nothing of the call."""
 
@@ -209,6 +215,10 @@ class StreamInterruptedError(APIConnectionError):
 
 class ResponseDecodeError(APIError):
     """The answer is not what its dialect documents."""
+
+
+class ResponseValidationError(ResponseDecodeError):
+    """What the model wrote does not fit the type that was asked for; the message has the path, `raw` the text."""
 
 
 class APIStatusError(APIError):

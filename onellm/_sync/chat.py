@@ -3,16 +3,25 @@
 """`chat.completions`. https://platform.openai.com/docs/api-reference/chat"""
 
 from collections.abc import Iterable
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from typing_extensions import Unpack
 
+from onellm._sync.parsing import ParsedChatCompletionStream
 from onellm._sync.portal import run
+from onellm._sync.runs import ToolRun
 from onellm._sync.streams import ChatCompletionStream
-from onellm.resources.chat import AsyncChat, AsyncChatCompletions
+from onellm.resources.chat import AsyncChat, AsyncChatCompletions, T
+from onellm.resources.parsing import AsyncParsedChatCompletionStream
 from onellm.resources.streams import AsyncChatCompletionStream
 from onellm.types.chat import ChatCompletion, TokenCount
-from onellm.types.chat_params import ChatParams, MessageParam
+from onellm.types.chat_params import ChatParams, MessageParam, ParseParams
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from onellm.resources.runs import OnToolError
+    from onellm.types.parsed import ParsedChatCompletion
 
 
 class ChatCompletions:
@@ -73,6 +82,137 @@ class ChatCompletions:
         if isinstance(reply, AsyncChatCompletionStream):
             return ChatCompletionStream(reply)
         return reply
+
+    @overload
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: type[T],
+        retries_on_invalid: int = 0,
+        stream: Literal[False] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[T]": ...
+
+    @overload
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: type[T],
+        retries_on_invalid: int = 0,
+        stream: Literal[True],
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletionStream[T]": ...
+
+    @overload
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: Literal[False] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[Any]": ...
+
+    @overload
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: Literal[True],
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletionStream[Any]": ...
+
+    @overload
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: bool | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[Any] | ParsedChatCompletionStream[Any]": ...
+
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: bool | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[Any] | ParsedChatCompletionStream[Any]":
+        """Answer a conversation in the form of a type: `reply.choices[0].message.parsed` is one of it.
+
+        response_format is a Struct, a dataclass, a TypedDict, a pydantic model, `list[...]`, a union, a `Literal`, or
+        any other type that msgspec knows; `dict` is any JSON object. The provider holds the model to its schema; where
+        it takes none, what stands in for it is in `reply.adjustments`. With `stream=True`, `stream.partial()` is the
+        value as far as it has come.
+
+        retries_on_invalid:  how often a model whose answer does not fit is shown what is wrong, and asked again
+
+        Raises:
+            ResponseValidationError: the answer does not fit; says where, and its `raw` is the text.
+            OneLLMError: as `create` does.
+        """
+        reply = run(
+            self._async.parse(
+                model=model,
+                messages=messages,
+                response_format=response_format,
+                retries_on_invalid=retries_on_invalid,
+                stream=stream,
+                **params,
+            )
+        )
+        if isinstance(reply, AsyncParsedChatCompletionStream):
+            return ParsedChatCompletionStream(reply)
+        return reply
+
+    def run(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool | None = None,
+        max_turns: int = 10,
+        on_tool_error: "OnToolError" = "return",
+        **params: Unpack[ChatParams],
+    ) -> "ToolRun":
+        """Carry a conversation with tools to its end: what the model calls is called, and it is told what came of it.
+
+        `tools` are Python functions, sync or async; those of one turn run together. A tool that is given as a schema
+        ends the run when it is called: its answer is yours to give.
+
+        stream:         whether answers come in chunks, too
+        max_turns:      how often the model may answer
+        on_tool_error:  "return" tells the model of what a function raises, or of arguments that do not fit; "raise"
+            ends the run with it
+
+        Raises:
+            UsageError: the call is wrong; nothing was sent.
+        """
+        return ToolRun(
+            self._async.run(
+                model=model,
+                messages=messages,
+                stream=stream,
+                max_turns=max_turns,
+                on_tool_error=on_tool_error,
+                **params,
+            )
+        )
 
     def count_tokens(self, *, model: str, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> TokenCount:
         """How many tokens the prompt of a call has, as its provider counts them; nothing is generated.

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Generic, Self
 
 from onellm._sync.portal import run
+from onellm.providers.protocols import AnswerStream as StreamSource
 from onellm.resources.streams import (
     AnswerT,
     AsyncAnswerStream,
@@ -136,6 +137,10 @@ class ChatCompletionStream:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         run(self._async.__aexit__(exc_type, exc, traceback))
+
+    def handed_over(self) -> StreamSource[ChatCompletionChunk, ChatCompletion]:
+        """What this reads from, for another stream to read; nothing can be read from this one then."""
+        return self._async.handed_over()
 
     def text(self) -> Iterator[str]:
         """The pieces of the first choice's content."""

@@ -1,19 +1,26 @@
 """`chat.completions`. https://platform.openai.com/docs/api-reference/chat"""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Unpack
 
+from onellm.errors import InvalidRequestError
 from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core, Options
 from onellm.resources.streams import AsyncChatCompletionStream
 from onellm.types.chat import ChatCompletion, TokenCount
-from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam
+from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam, ParseParams
 
 if TYPE_CHECKING:
     from onellm.providers.protocols import ChatProvider, TokenCountProvider
+    from onellm.resources.parsing import AsyncParsedChatCompletionStream
+    from onellm.resources.runs import AsyncToolRun, OnToolError
+    from onellm.types.chat_params import AnyTool
+    from onellm.types.parsed import ParsedChatCompletion
+
+T = TypeVar("T")
 
 
 class AsyncChatCompletions:
@@ -77,6 +84,171 @@ class AsyncChatCompletions:
             )
         return await retry(provider.create_chat_completion, options.retry, request, options.call)
 
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: type[T],
+        retries_on_invalid: int = 0,
+        stream: Literal[False] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[T]": ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: type[T],
+        retries_on_invalid: int = 0,
+        stream: Literal[True],
+        **params: Unpack[ParseParams],
+    ) -> "AsyncParsedChatCompletionStream[T]": ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: Literal[False] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[Any]": ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: Literal[True],
+        **params: Unpack[ParseParams],
+    ) -> "AsyncParsedChatCompletionStream[Any]": ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: bool | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[Any] | AsyncParsedChatCompletionStream[Any]": ...
+
+    async def parse(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        response_format: object,
+        retries_on_invalid: int = 0,
+        stream: bool | None = None,
+        **params: Unpack[ParseParams],
+    ) -> "ParsedChatCompletion[Any] | AsyncParsedChatCompletionStream[Any]":
+        """Answer a conversation in the form of a type: `reply.choices[0].message.parsed` is one of it.
+
+        response_format is a Struct, a dataclass, a TypedDict, a pydantic model, `list[...]`, a union, a `Literal`, or
+        any other type that msgspec knows; `dict` is any JSON object. The provider holds the model to its schema; where
+        it takes none, what stands in for it is in `reply.adjustments`. With `stream=True`, `stream.partial()` is the
+        value as far as it has come.
+
+        retries_on_invalid:  how often a model whose answer does not fit is shown what is wrong, and asked again
+
+        Raises:
+            ResponseValidationError: the answer does not fit; says where, and its `raw` is the text.
+            OneLLMError: as `create` does.
+        """
+        from onellm.resources import parsing  # noqa: PLC0415 - for callers who use it
+        from onellm.types.answer_types import answer_type, is_answer_type  # noqa: PLC0415 - for callers who use it
+
+        if not is_answer_type(response_format):
+            raise InvalidRequestError(
+                "response_format: give a type; a dict of OpenAI's is for create()", param="response_format"
+            )
+        if stream and retries_on_invalid:
+            raise InvalidRequestError(
+                "retries_on_invalid: a stream cannot be taken back; leave out stream", param="retries_on_invalid"
+            )
+        name, own_model = self._core.split(model)
+        flags = self._core.require(name, "chat").provider.get_model_capabilities(own_model)
+        given: dict[str, Any] = dict(params)
+        plan = parsing.Plan(answer_type(response_format), flags, given)
+
+        async def ask(messages: list[Any], params: dict[str, Any]) -> ChatCompletion:
+            return cast("ChatCompletion", await self.create(model=model, messages=messages, **params))
+
+        async def open_stream(messages: list[Any], params: dict[str, Any]) -> AsyncChatCompletionStream:
+            opened: AsyncChatCompletionStream = await self.create(model=model, messages=messages, stream=True, **params)
+            return opened
+
+        history = validation.message_list(messages)
+        if stream:
+            return await parsing.open_parsed(plan, open_stream, history, given)
+        return await parsing.parse(plan, ask, history, given, retries_on_invalid)
+
+    def run(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool | None = None,
+        max_turns: int = 10,
+        on_tool_error: "OnToolError" = "return",
+        **params: Unpack[ChatParams],
+    ) -> "AsyncToolRun":
+        """Carry a conversation with tools to its end: what the model calls is called, and it is told what came of it.
+
+        `tools` are Python functions, sync or async; those of one turn run together. A tool that is given as a schema
+        ends the run when it is called: its answer is yours to give.
+
+        stream:         whether answers come in chunks, too
+        max_turns:      how often the model may answer
+        on_tool_error:  "return" tells the model of what a function raises, or of arguments that do not fit; "raise"
+            ends the run with it
+
+        Raises:
+            UsageError: the call is wrong; nothing was sent.
+        """
+        from onellm.resources.runs import AsyncToolRun  # noqa: PLC0415 - for callers who use it
+        from onellm.types.functions import as_tool  # noqa: PLC0415 - for callers who use it
+
+        if max_turns < 1:
+            raise InvalidRequestError("max_turns: give at least 1", param="max_turns")
+        if (params.get("n") or 1) > 1:
+            raise InvalidRequestError("n: a run goes on from one answer", param="n")
+        tools = [as_tool(tool, place) for place, tool in enumerate(params.get("tools") or ())]
+        if not tools:
+            raise InvalidRequestError("tools: give at least one; without tools, create() is the same", param="tools")
+        params["tools"] = cast("list[AnyTool]", tools)
+        history = validation.message_list(messages)
+        self._prepare(model, history, params)
+
+        async def complete(messages: list[Any]) -> ChatCompletion:
+            reply: ChatCompletion = await self.create(model=model, messages=messages, **params)
+            return reply
+
+        async def open_stream(messages: list[Any]) -> AsyncChatCompletionStream:
+            opened: AsyncChatCompletionStream = await self.create(model=model, messages=messages, stream=True, **params)
+            return opened
+
+        return AsyncToolRun(
+            history,
+            tools,
+            complete=complete,
+            stream=open_stream if stream else None,
+            max_turns=max_turns,
+            on_tool_error=on_tool_error,
+        )
+
     async def count_tokens(
         self, *, model: str, messages: Iterable[MessageParam], **params: Unpack[ChatParams]
     ) -> TokenCount:
@@ -96,6 +268,8 @@ class AsyncChatCompletions:
         self, model: str, messages: Iterable[MessageParam], params: Mapping[str, Any], operation: str = "chat"
     ) -> "tuple[ChatProvider, ChatRequest, Options]":
         name, own_model = self._core.split(model)
+        if params.get("tools"):
+            params = {**params, "tools": _schemas(params["tools"])}
         given = validation.params(params, ChatParams, "chat.completions.create")
         bound = self._core.require(name, operation)
         options = self._core.options(bound, given)
@@ -108,6 +282,25 @@ class AsyncChatCompletions:
             on_unsupported=options.on_unsupported,
         )
         return cast("ChatProvider", bound.provider), request, options
+
+
+def _schemas(tools: object) -> object:
+    """The tools with functions as schemas; what is no list of tools is left to be refused."""
+    if not isinstance(tools, list | tuple):
+        return tools
+    given = cast("Sequence[object]", tools)
+    if all(type(tool) is dict for tool in given):
+        return given
+    from onellm.types.functions import FunctionTool, as_tool  # noqa: PLC0415 - for callers who give functions
+
+    found = [as_tool(tool, place) for place, tool in enumerate(given)]
+    names = [tool.name for tool in found if isinstance(tool, FunctionTool)]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InvalidRequestError(
+            f"tools: two functions are called {min(twice)}; FunctionTool(function, name=...) gives another name",
+            param="tools",
+        )
+    return [tool.param() if isinstance(tool, FunctionTool) else tool for tool in found]
 
 
 class AsyncChat:

@@ -98,6 +98,11 @@ class AsyncChatCompletionStream(AsyncAnswerStream[ChatCompletionChunk, ChatCompl
     cancelling, or losing the last reference.
     """
 
+    def handed_over(self) -> StreamSource[ChatCompletionChunk, ChatCompletion]:
+        """What this reads from, for another stream to read; nothing can be read from this one then."""
+        self._closed = True
+        return self._source
+
     async def text(self) -> AsyncIterator[str]:
         """The pieces of the first choice's content."""
         async for chunk in self:

@@ -77,17 +77,24 @@ def choice(value: Any, known: Any, name: str, call: str) -> Any:
     raise InvalidRequestError(f"{call}: {name} cannot be {value!r}{hint}", param=name)
 
 
+def message_list(given: Iterable[MessageParam]) -> list[Any]:
+    """The messages as a list of their own.
+
+    Raises:
+        InvalidRequestError: they are none.
+    """
+    if isinstance(given, str | bytes | Mapping | Struct) or not isinstance(given, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        raise InvalidRequestError(f"messages must be a list of messages, not {_kind(given)}", param="messages")
+    return list(given)
+
+
 def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
     """A history as plain dicts in OpenAI's shape, checked; fields and part types that are not known stay in.
 
     Raises:
         InvalidRequestError: not a list, empty, a wrong role, a missing or a wrong field; says where.
     """
-    if not isinstance(given, list) and (
-        isinstance(given, str | bytes | Mapping | Struct) or not isinstance(given, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
-    ):
-        raise InvalidRequestError(f"messages must be a list of messages, not {_kind(given)}", param="messages")
-    plain = [_plain(message, place) for place, message in enumerate(given)]
+    plain = [_plain(message, place) for place, message in enumerate(message_list(given))]
     if not plain:
         raise InvalidRequestError("messages is empty: give at least one message", param="messages")
     try:

@@ -4,11 +4,12 @@ Received types have OpenAI's names; fields beyond OpenAI's are marked. https://p
 """
 
 from base64 import b64decode
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import msgspec
 from msgspec import Struct, field
 
-from onellm.errors import ResponseDecodeError, UnsupportedFeatureError
+from onellm.errors import ResponseDecodeError, ResponseValidationError, UnsupportedFeatureError
 from onellm.types.base import Answer, Model
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ else:  # what is received is any text; the dialect's table turns it into one of 
     FinishReason = str
     Role = str
     Seconds = int | float  # one host sends fractions
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class ProviderData(Struct, kw_only=True):
@@ -60,12 +65,41 @@ class CompletionUsage(Model, kw_only=True, gc=False):
     prompt_tokens_details: PromptTokensDetails | None = None
     completion_tokens_details: CompletionTokensDetails | None = None
 
+    def __add__(self, other: "CompletionUsage") -> "CompletionUsage":
+        """The tokens of both; what neither says stays None."""
+        return _sum(self, other)
+
+
+def _sum(one: ModelT, other: ModelT) -> ModelT:
+    total: dict[str, Any] = {}
+    for name in one.__struct_fields__:
+        mine, theirs = getattr(one, name), getattr(other, name)
+        if mine is None or theirs is None:
+            total[name] = theirs if mine is None else mine
+        else:
+            total[name] = _sum(mine, theirs) if isinstance(mine, Model) else mine + theirs
+    return type(one)(**total)
+
 
 class Function(Model, kw_only=True, gc=False):
     """A called function; `arguments` is JSON text as the model wrote it, which may be invalid."""
 
     name: str = ""
     arguments: str = ""
+
+    @property
+    def parsed_arguments(self) -> dict[str, Any]:
+        """The arguments as plain Python values. `FunctionTool.arguments` gives those of a function's own types.
+
+        Raises:
+            ResponseValidationError: they are no JSON object; it has what the model wrote.
+        """
+        written = self.arguments.encode(errors="surrogatepass")
+        try:
+            return _decode_object(written or b"{}")
+        except (msgspec.DecodeError, RecursionError) as exc:
+            what = str(exc).replace("`", "")
+            raise ResponseValidationError(f"the arguments of {self.name} are no object: {what}", body=written) from exc
 
 
 class CustomCall(Model, kw_only=True, gc=False):

@@ -4,7 +4,7 @@ Callers may pass dicts, these TypedDicts, the message Structs below, or a messag
 https://platform.openai.com/docs/api-reference/chat/create
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Required, TypeAlias
 
 from msgspec import Meta, Struct
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from onellm.types.anthropic import AnthropicOptions
     from onellm.types.bedrock import BedrockOptions
     from onellm.types.cohere import CohereOptions
+    from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
 else:  # checked by the dialect that reads them: only those who use one import it
     AnthropicOptions = BedrockOptions = CohereOptions = GoogleOptions = Any
@@ -280,6 +281,12 @@ class ToolParam(TypedDict, total=False):
     cache_control: CacheControl
 
 
+if TYPE_CHECKING:
+    AnyTool: TypeAlias = ToolParam | FunctionTool | Callable[..., Any]
+else:  # functions are made schemas before the arguments are looked at
+    AnyTool = ToolParam
+
+
 class ToolChoice(TypedDict, total=False):
     """The tool that must be called, or the ones that may be."""
 
@@ -315,10 +322,11 @@ class StreamOptions(TypedDict, total=False):
     include_obfuscation: bool
 
 
-class ChatParams(CallOptions, total=False):
-    """Everything `chat.completions.create` takes beside model, messages and stream; None is the same as leaving out.
+class ParseParams(CallOptions, total=False):
+    """Everything `chat.completions.parse` takes beside model, messages, response_format and stream.
 
-    anthropic, bedrock, cohere, google are for hosts that speak these APIs; others refuse them.
+    tools:  schemas, Python functions, or functions as `FunctionTool`
+    anthropic, bedrock, cohere, google:  for hosts that speak these APIs; others refuse them
     """
 
     anthropic: AnthropicOptions | None
@@ -345,7 +353,6 @@ class ChatParams(CallOptions, total=False):
     prompt_cache_options: Mapping[str, Any] | None
     prompt_cache_retention: Literal["in_memory", "24h"] | None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
-    response_format: ResponseFormat | None
     safety_identifier: str | None
     seed: int | None
     service_tier: str | None
@@ -354,12 +361,18 @@ class ChatParams(CallOptions, total=False):
     stream_options: StreamOptions | None
     temperature: Annotated[float, Meta(ge=0)] | None
     tool_choice: Literal["none", "auto", "required"] | ToolChoice | None
-    tools: Sequence[ToolParam] | None
+    tools: Sequence[AnyTool] | None
     top_logprobs: Annotated[int, Meta(ge=0)] | None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None
     user: str | None
     verbosity: Literal["low", "medium", "high"] | None
     web_search_options: Mapping[str, Any] | None
+
+
+class ChatParams(ParseParams, total=False):
+    """Everything `chat.completions.create` takes beside model, messages and stream; None is the same as leaving out."""
+
+    response_format: ResponseFormat | None
 
 
 NATIVE_OPTIONS = frozenset({"anthropic", "bedrock", "cohere", "google"})
