@@ -165,7 +165,8 @@ RUNS = {
     "local_model": Runs(r".+\n2 vectors of 576 numbers\n"),
     "many_requests": Runs(r"300 answers and 0 failures in", [CHAT] * 300),
     "models": Runs(
-        r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n.*chat_support, ",
+        r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n"
+        r"tools: yes \(row\), images: yes",
         ["GET models", "GET models/small", "GET models/no-such-model"],
     ),
     "moderation": Runs(r"fine, hate 0.020: I love cats.\nflagged, violence 0.900: I will", ["POST moderations"]),

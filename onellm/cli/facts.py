@@ -223,6 +223,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "max_tokens": lambda count: f"{count:,} tokens a request, by an estimate; more are sent in several",
     "base64": _unless("vectors come as numbers, not in base64"),
     "prefix": lambda prefix: f"{_code(prefix)} is taken off the ids",
+    "publishes": lambda _: "says what a model can, when `models.capabilities` asks",
     "takes_parts": _unless("takes texts only"),
     # reranking
     "query_field": lambda name: f"the query is sent as {_code(name)}",

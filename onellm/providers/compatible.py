@@ -176,7 +176,7 @@ _ROWS = (
         speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
         images=OpenAIImages(path="images"),
         files=OpenAIFiles(refuses=_NEVER_EXPIRES),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         rerank=Rerank(),
         docs="https://openrouter.ai/docs/api-reference",
         notes=(
@@ -207,7 +207,7 @@ _ROWS = (
         batches=OpenAIBatches(
             paging=WHOLE, renames={"model": "model_id"}, refuses=refuses("metadata", "output_expires_after")
         ),
-        models=OpenAIModels(),  # a bare array
+        models=OpenAIModels(publishes="list"),  # a bare array
         rerank=Rerank(),
         docs="https://docs.together.ai/reference",
     ),
@@ -242,7 +242,7 @@ _ROWS = (
         speech=OpenAISpeech(formats=frozenset({"flac", "mp3", "mulaw", "ogg", "wav"})),
         files=OpenAIFiles(paging=WHOLE, refuses=_NEVER_EXPIRES),
         batches=OpenAIBatches(paging=WHOLE, refuses=_KEEPS_OUTPUT),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         docs="https://console.groq.com/docs/api-reference",
     ),
     HttpProvider(
@@ -260,7 +260,7 @@ _ROWS = (
             hosted_at=f"{_FIREWORKS_AUDIO}/audio/translations",
             hosted_models={"whisper-v3-turbo": f"{_FIREWORKS_TURBO}/audio/translations"},
         ),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         rerank=Rerank(takes_objects=False, always={"return_documents": False}),
         docs="https://docs.fireworks.ai/api-reference",
         notes=("A `max_tokens` that is too large is cut unless `extra_body` has `context_length_exceeded_behavior`.",),
@@ -383,7 +383,7 @@ _ROWS = (
             statuses=STATUSES,
             refuses=_KEEPS_OUTPUT,
         ),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="item"),
         moderations=OpenAIModerations(takes_parts=False),
         docs="https://docs.mistral.ai/api",
         notes=("`safe_prompt` and `prompt_mode` go into `extra_body`.",),
@@ -409,7 +409,7 @@ _ROWS = (
         key_env=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         option_headers={"bill_to": "X-HF-Bill-To"},
         chat=OpenAIChat(),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         docs="https://huggingface.co/docs/inference-providers",
         notes=(
             "A model may name who runs it: `huggingface/org/model:provider`, or `:fastest`, or `:cheapest`.",
@@ -620,7 +620,9 @@ _ROWS = (
             }
         ),
         embeddings=OpenAIEmbeddings(),
-        models=OpenAIModels(path="catalog/models", hosted_at="https://models.github.ai/catalog/models"),
+        models=OpenAIModels(
+            path="catalog/models", hosted_at="https://models.github.ai/catalog/models", publishes="list"
+        ),
         docs="https://docs.github.com/en/rest/models/inference",
         notes=("An organization that pays has another address: `https://models.github.ai/orgs/{org}/inference`.",),
     ),
@@ -631,7 +633,7 @@ _ROWS = (
         option_headers={"site_url": "HTTP-Referer", "app_name": "X-Title"},
         chat=OpenAIChat(replay=("reasoning_details",)),
         embeddings=OpenAIEmbeddings(),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         docs="https://vercel.com/docs/ai-gateway/openai-compat",
         notes=("Routing goes into `extra_body` as `providerOptions`, under `gateway`.",),
     ),

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from onellm.dialects.base import (
     BatchDialect,
+    CapabilityDialect,
     ChatDialect,
     CompletionDialect,
     Dialect,
@@ -53,6 +54,7 @@ from onellm.providers.protocols import (
 from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, TranscriptionRequest
 from onellm.types.base import Answer
 from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
+from onellm.types.capabilities import PublishedCapabilities
 from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
@@ -341,6 +343,26 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         return await self.fetch(
             dialect, lambda: dialect.encode_retrieve(model), dialect.decode_retrieve, call, model=model
         )
+
+    @property
+    def publishes_capabilities(self) -> bool:
+        """Whether it can be asked what a model can do."""
+        models = self.models
+        return isinstance(models, CapabilityDialect) and models.encode_capabilities("model") is not None
+
+    async def published_capabilities(self, model: str, call: Call) -> PublishedCapabilities | None:
+        models = self.models
+        http = models.encode_capabilities(model) if isinstance(models, CapabilityDialect) else None
+        if http is None or not isinstance(models, CapabilityDialect):
+            return None
+        try:
+            response = await self._send(models, http, call)
+            found = models.decode_capabilities(response.body, model)
+        except OneLLMError as exc:
+            locate(exc, self.name, model)
+        if found is not None:
+            self._sign([found], response)
+        return found
 
     # --- how a request goes out ---
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         TranscriptionStreamEvent,
     )
     from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
+    from onellm.types.capabilities import PublishedCapabilities
     from onellm.types.chat import ChatCompletion, ChatCompletionChunk, TokenCount
     from onellm.types.chat_params import ChatRequest
     from onellm.types.completions import Completion, CompletionRequest
@@ -338,6 +339,18 @@ class ModelProvider(Protocol):
 
     async def list_models(self, call: Call) -> list[ModelInfo]: ...
     async def retrieve_model(self, model: str, call: Call) -> ModelInfo: ...
+
+
+@runtime_checkable
+class CapabilityProvider(Protocol):
+    """Can be asked what a model can do; `publishes_capabilities` where it has an answer."""
+
+    @property
+    def publishes_capabilities(self) -> bool: ...
+
+    async def published_capabilities(self, model: str, call: Call) -> PublishedCapabilities | None:
+        """What it says of a model; None where it does not know it."""
+        ...
 
 
 @runtime_checkable
