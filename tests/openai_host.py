@@ -123,15 +123,22 @@ def _choice(body: dict[str, Any], text: str) -> dict[str, Any]:
     return {"message": message}
 
 
-def _fitting(schema: dict[str, Any]) -> Any:
+def _fitting(schema: dict[str, Any], definitions: dict[str, Any] | None = None) -> Any:
     """A value of a JSON schema."""
-    match schema["type"]:
-        case "object":
-            return {name: _fitting(own) for name, own in schema["properties"].items()}
-        case "array":
-            return [_fitting(schema["items"])]
-        case kind:
-            return {"string": "Rome", "integer": 7, "boolean": True}[kind]
+    definitions = schema.get("$defs", {}) if definitions is None else definitions
+    match schema:
+        case {"$ref": str() as ref}:
+            return _fitting(definitions[ref.rpartition("/")[2]], definitions)
+        case {"anyOf": [first, *_]}:
+            return _fitting(first, definitions)
+        case {"enum": [first, *_]}:
+            return first
+        case {"type": "object", "properties": properties}:
+            return {name: _fitting(own, definitions) for name, own in properties.items()}
+        case {"type": "array", "items": items}:
+            return [_fitting(items, definitions)]
+        case _:
+            return {"string": "Rome", "integer": 7, "number": 7.5, "boolean": True, "null": None}[schema["type"]]
 
 
 def held_open(request: Recorded) -> Answer:

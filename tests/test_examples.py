@@ -47,6 +47,15 @@ def sends_tools(requests: list[Recorded]) -> None:
     assert requests[0].json["tools"] == requests[1].json["tools"]
 
 
+def sends_what_the_function_said(requests: list[Recorded]) -> None:
+    function = requests[0].json["tools"][0]["function"]
+    assert (function["name"], function["description"]) == ("weather", "The weather of a city.")
+    assert function["parameters"]["properties"]["city"]["description"] == "its English name"
+    asked, result = messages_of(requests[1])[-2:]
+    assert asked["tool_calls"][0]["function"]["name"] == "weather"
+    assert result == {"role": "tool", "tool_call_id": "call_1", "content": "sunny, 24 °C today"}
+
+
 def sends_a_schema(requests: list[Recorded]) -> None:
     form = requests[0].json["response_format"]["json_schema"]
     assert (form["name"], form["strict"], form["schema"]["required"][0]) == ("recipe", True, "name")
@@ -183,6 +192,11 @@ RUNS = {
     "stream": Runs(r"You said: Count from one to ten in words\nended by stop\n", [CHAT]),
     "sync_chat": Runs(r"You said: Name a colour\nYou said: Name three more\n", [CHAT] * 2),
     "timeouts": Runs(r"You said: Hello\ntotal ran out: openai/gpt-5.4-mini: no answer from .*0.5 s", [CHAT] * 2),
+    "tool_run": Runs(
+        r'-> weather\({"city": "Rome", "day": "today"}\)\n<- sunny, 24 °C today\nYou said: sunny.*\n\d+ tokens\n',
+        [CHAT] * 2,
+        sends_what_the_function_said,
+    ),
     "tools": Runs(
         r'weather\({"city": "Rome"}\) -> 12 degrees and rain in Rome\nYou said: 12 degrees', [CHAT] * 2, sends_tools
     ),
