@@ -8,8 +8,9 @@ import pytest
 from command_line import unset_all
 from loopback import Answer, Loopback
 
-from onellm import AsyncOneLLM, PermissionDeniedError
+from onellm import AsyncOneLLM, PermissionDeniedError, UnsupportedParameterError
 from onellm.providers.compatible import ROWS
+from onellm.providers.registry import get_provider
 from onellm.types.capabilities import FLAGS, UNKNOWN, Capabilities, Capability
 
 YES = Capability("yes", "provider says")
@@ -244,3 +245,55 @@ async def test_odd_descriptions_say_nothing(item: Any, host: Loopback) -> None:
     found = await ask(host, "openrouter", "m", {"data": [item]})
     assert found.context_window is None
     assert found.tools.source == "row"
+
+
+# --- what a flag rules out ---
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+SOUND = {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+RULED_OUT: dict[str, dict[str, Any]] = {
+    "vision_support": {"messages": [{"role": "user", "content": [IMAGE]}]},
+    "audio_input_support": {"messages": [{"role": "user", "content": [SOUND]}]},
+    "function_calling_support": {"tools": [TOOL]},
+    "json_mode_support": {"response_format": {"type": "json_object"}},
+    "json_schema_support": {"response_format": SCHEMA},
+    "reasoning_support": {"reasoning_effort": "low"},
+}
+LACKING = [
+    (name, flag)
+    for name, row in ROWS.items()
+    for flag in RULED_OUT
+    if row.chat is not None and not row.get_model_capabilities("")[flag]
+]
+
+
+@pytest.mark.parametrize(("name", "flag"), LACKING)
+async def test_what_a_flag_rules_out_is_refused_and_says_who_could(name: str, flag: str, host: Loopback) -> None:
+    """Nothing is sent; those that are named have the flag, and the refusing one is not among them."""
+    settings = {"api_key": "sk-1", "base_url": f"{host.url}/v1"}
+    call: dict[str, Any] = {"messages": [{"role": "user", "content": "x"}], **RULED_OUT[flag]}
+    async with AsyncOneLLM(providers={name: settings}) as client:
+        for stream in (False, True):
+            with pytest.raises(UnsupportedParameterError, match="These can") as caught:
+                await client.chat.completions.create(model=f"{name}/m", stream=stream, **call)
+    assert not host.requests
+    named = caught.value.message.partition("at least: ")[2].partition(" and ")[0].split(", ")
+    assert len(named) == 8
+    assert all(get_provider(other).get_model_capabilities("")[flag] for other in named)
+    assert name not in named
+
+
+def test_there_are_rows_that_lack_each() -> None:
+    assert {flag for _, flag in LACKING} >= RULED_OUT.keys() - {"reasoning_support"}
+
+
+async def test_one_argument_of_what_a_provider_has_names_nobody(host: Loopback) -> None:
+    """Mistral has tools, only not `functions`: another provider is no answer to that."""
+    async with AsyncOneLLM(providers={"mistral": {"api_key": "k", "base_url": host.url}}) as client:
+        with pytest.raises(UnsupportedParameterError) as caught:
+            await client.chat.completions.create(
+                model="mistral/m", messages=[{"role": "user", "content": "x"}], functions=[{"name": "f"}]
+            )
+    assert "These can" not in caught.value.message
