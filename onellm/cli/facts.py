@@ -177,6 +177,11 @@ _PAGING = {
     "page": "the pages of a list have numbers",
     "whole": "a list comes whole",
 }
+_CACHING = {
+    "automatic": "keeps prompts by itself",
+    "retention": "keeps prompts by itself, for as long as `cache` says",
+    "marks": "keeps prompts up to marks, which `cache` sets",
+}
 _WORDS: dict[str, Callable[[Any], str]] = {
     # where
     "path": lambda path: f"at {_code(path)}",
@@ -207,6 +212,8 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     ),
     "message_names": _unless("names of messages are left out"),
     "tool_id_length": lambda length: f"ids of tool calls are made {length} letters and digits long",
+    "caching": lambda kind: _CACHING[kind],
+    "uncached": lambda fields: f"`cache=off` is sent as {_codes(f'{k}={v}'.lower() for k, v in fields.items())}",
     "replay": lambda names: f"gets {_codes(names)} of its own messages back",
     # answers
     "finish": lambda words: ", ".join(f"end {_code(word)} is {_code(normal)}" for word, normal in words.items()),

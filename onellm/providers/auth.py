@@ -1,6 +1,6 @@
 """How a request proves who sends it: small values that give headers."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -25,6 +25,22 @@ class Auth(Protocol):
         ...
 
     async def headers(self, outgoing: Outgoing, settings: ProviderSettings) -> dict[str, str]: ...
+
+
+@runtime_checkable
+class PreviewsHeaders(Protocol):
+    """An auth that fetches or signs, and says how its headers look where nothing is sent."""
+
+    def preview_headers(self, settings: ProviderSettings) -> dict[str, str]:
+        """The headers, with `***` for each secret."""
+        ...
+
+
+def previewed_headers(auth: Auth, settings: ProviderSettings) -> dict[str, str]:
+    """The headers of a request that is not sent; the key in the settings is a placeholder."""
+    if (fixed := auth.fixed_headers(settings)) is not None:
+        return fixed
+    return auth.preview_headers(settings) if isinstance(auth, PreviewsHeaders) else {"Authorization": "***"}
 
 
 class HeaderKey(Struct, frozen=True):

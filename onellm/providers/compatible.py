@@ -122,7 +122,7 @@ _ROWS = (
         key_env=("OPENAI_API_KEY",),
         option_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
-        chat=OpenAIChat(renames={"max_tokens": "max_completion_tokens"}),
+        chat=OpenAIChat(caching="retention", renames={"max_tokens": "max_completion_tokens"}),
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(max_tokens=300_000),
         transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
@@ -169,7 +169,7 @@ _ROWS = (
             "app_name": "X-OpenRouter-Title",
             "categories": "X-OpenRouter-Categories",
         },
-        chat=OpenAIChat(replay=("reasoning_details",), stream_usage=False),
+        chat=OpenAIChat(caching="marks", replay=("reasoning_details",), stream_usage=False),
         completions=OpenAICompletions(stream_usage=False),  # an older route that its docs only mention
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
@@ -216,6 +216,7 @@ _ROWS = (
         base_url="https://api.groq.com/openai/v1",
         key_env=("GROQ_API_KEY",),
         chat=OpenAIChat(
+            caching="automatic",
             refuses=refuses(
                 "logprobs",
                 "top_logprobs",
@@ -249,7 +250,7 @@ _ROWS = (
         name="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
-        chat=OpenAIChat(renames=MAX_TOKENS),
+        chat=OpenAIChat(caching="automatic", renames=MAX_TOKENS),
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(
@@ -305,6 +306,7 @@ _ROWS = (
         base_url="https://api.deepseek.com",
         key_env=("DEEPSEEK_API_KEY",),
         chat=OpenAIChat(
+            caching="automatic",
             renames=MAX_TOKENS,
             response_formats=NO_SCHEMA,
             audio_input=False,
@@ -420,7 +422,13 @@ _ROWS = (
         name="xai",
         base_url="https://api.x.ai/v1",
         key_env=("XAI_API_KEY",),
-        chat=OpenAIChat(renames=MAX_TOKENS, message_names=False, adds_reasoning=True, citations_in=("citations",)),
+        chat=OpenAIChat(
+            caching="automatic",
+            renames=MAX_TOKENS,
+            message_names=False,
+            adds_reasoning=True,
+            citations_in=("citations",),
+        ),
         transcriptions=OpenAITranscriptions(
             path="stt",
             formats=_JSON_ONLY,
@@ -439,7 +447,9 @@ _ROWS = (
         name="cerebras",
         base_url="https://api.cerebras.ai/v1",
         key_env=("CEREBRAS_API_KEY",),
-        chat=OpenAIChat(refuses=refuses("n", "presence_penalty", "frequency_penalty"), audio_input=False),
+        chat=OpenAIChat(
+            caching="automatic", refuses=refuses("n", "presence_penalty", "frequency_penalty"), audio_input=False
+        ),
         completions=OpenAICompletions(),
         models=OpenAIModels(),
         docs="https://inference-docs.cerebras.ai/api-reference",
@@ -450,6 +460,7 @@ _ROWS = (
         base_url_env=("MOONSHOT_API_BASE",),
         key_env=("MOONSHOT_API_KEY",),
         chat=OpenAIChat(
+            caching="automatic",
             values={"tool_choice": {"required": None}},
             refuses=refuses("functions", "function_call"),
             audio_input=False,
@@ -477,6 +488,7 @@ _ROWS = (
         base_url_env=("ZAI_BASE_URL",),
         key_env=("ZAI_API_KEY",),
         chat=OpenAIChat(
+            caching="automatic",
             renames=MAX_TOKENS,
             response_formats=NO_SCHEMA,
             replay=("reasoning_content",),

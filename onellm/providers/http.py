@@ -36,7 +36,7 @@ from onellm.errors import (
 )
 from onellm.providers._batch_lines import read_line
 from onellm.providers.answers import HttpAnswerStream, HttpBinary, is_json, locate, open_answer
-from onellm.providers.auth import BEARER, Auth, Outgoing
+from onellm.providers.auth import BEARER, Auth, Outgoing, previewed_headers
 from onellm.providers.inline import read_whole
 from onellm.providers.protocols import (
     OPERATIONS,
@@ -162,6 +162,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             "function_calling_support": self.function_calling_support,
             "json_schema_support": self.chat is not None and "json_schema" in self.chat.response_formats,
             "reasoning_support": self.chat is not None and self.chat.reasoning,
+            **({"prompt_caching_support": True} if getattr(self.chat, "caching", None) else {}),
             **{f"{name}_support": name in self.operations for name in OPERATIONS},
         }
 
@@ -495,7 +496,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             headers["Content-Type"] = "application/json"
         if http.headers:
             headers.update(http.headers)
-        headers.update(await self.auth.headers(Outgoing(http.method, url, http.body, time.time()), settings))
+        if settings.preview:
+            headers.update(previewed_headers(self.auth, settings))
+        else:
+            headers.update(await self.auth.headers(Outgoing(http.method, url, http.body, time.time()), settings))
         if call.headers:
             for name, value in call.headers.items():
                 for ours in [ours for ours in headers if ours.lower() == name.lower()]:

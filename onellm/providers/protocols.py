@@ -53,6 +53,7 @@ class ProviderSettings(Struct, kw_only=True):
     proxy:          the proxy for its host, or None
     state:          what its auth keeps from one request to the next, such as a token
     usual_headers:  what every request of JSON has, the key included; kept here once they are worked out
+    preview:        nothing is sent: no token is fetched and nothing is signed, the key is a placeholder
     """
 
     api_key: Secret | TokenSource | None = None
@@ -63,6 +64,7 @@ class ProviderSettings(Struct, kw_only=True):
     proxy: str | None = None
     state: dict[str, Any] = {}
     usual_headers: dict[str, str] | None = None
+    preview: bool = False
 
     def __repr__(self) -> str:  # headers and a proxy's password stay out
         return f"ProviderSettings(base_url={self.base_url!r}, api_key={self.api_key!r})"

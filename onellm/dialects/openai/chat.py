@@ -4,12 +4,12 @@ https://platform.openai.com/docs/api-reference/chat and, for the stream, …/cha
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
-from onellm.dialects import errors, lenient
+from onellm.dialects import errors, lenient, prompt_cache
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import messages, repair
@@ -17,6 +17,7 @@ from onellm.dialects.openai.chat_stream import ChatStreamReducer
 from onellm.dialects.params import refuse, refuse_foreign_options, rename
 from onellm.errors import (
     APIStatusError,
+    InvalidRequestError,
     ResponseDecodeError,
 )
 from onellm.transport.sse import SseDecoder
@@ -54,6 +55,9 @@ FINISH: dict[str, FinishReason] = {
     "network_error": "error",
     "insufficient_system_resource": "error",
 }
+
+# How long prompts are kept at least: "in_memory" is 5 to 10 minutes after their last use.
+_RETENTION = {"5m": "in_memory", "1h": "24h"}
 
 _decode_completion = msgspec.json.Decoder(ChatCompletion, strict=False).decode
 
@@ -101,6 +105,9 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     message_names:     whether the host takes `name` on messages
     tool_id_length:    the length that the host's tool-call ids have, where it insists on one
     replay:            message fields that the host wants back in later turns
+    caching:           how the host keeps prompts: by itself ("automatic"), likewise and for as long as
+                       `prompt_cache_retention` says ("retention"), or up to marks on parts ("marks")
+    uncached:          fields of the body that keep it from doing so
 
     The answer:
     finish:            the host's own words for an end
@@ -131,6 +138,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     message_names: bool = True
     tool_id_length: int | None = None
     replay: tuple[str, ...] = ()
+    caching: Literal["automatic", "retention", "marks"] | None = None
+    uncached: Mapping[str, Any] = {}
     finish: Mapping[str, FinishReason] = {}
     codes: Mapping[str, type[APIStatusError]] = {}
     usage_in: tuple[str | int, ...] = ()
@@ -154,9 +163,12 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         return self._encode(request, stream)
 
     def _encode(self, request: ChatRequest, stream: dict[str, Any]) -> HttpRequest:
+        history = self.encode_messages(request)
+        if self.caching == "marks" and (mark := prompt_cache.wanted_mark(request)) is not None:
+            history = prompt_cache.mark_messages(history, mark)
         body = {
             "model": request.model,
-            "messages": self.encode_messages(request),
+            "messages": history,
             **self.encode_params(request),
             **stream,
             **(request.extra_body or {}),
@@ -189,6 +201,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         refuse(params, refuses, request)
         if not NATIVE_OPTIONS.isdisjoint(params):
             refuse_foreign_options(params, request)
+        if "cache" in params:
+            self._encode_cache(params, request)
         for name in self.values.keys() & params.keys():
             self._respell(name, params, request)
         rename(params, self.renames, request)
@@ -198,6 +212,24 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         if (form := params.get("response_format")) is not None:
             self._encode_format(form, params, request)
         return params
+
+    def _encode_cache(self, params: dict[str, Any], request: ChatRequest) -> None:
+        cache = params.pop("cache")
+        if self.caching is None:
+            if cache != "off":
+                request.unsupported("cache", "it is not known to keep prompts")
+        elif cache == "off":
+            if self.uncached:
+                params.update(self.uncached)
+            elif self.caching != "marks":
+                request.unsupported("cache='off'", "it keeps prompts by itself")
+        elif cache in _RETENTION and self.caching == "retention":
+            if "prompt_cache_retention" in params:
+                raise InvalidRequestError("give cache or prompt_cache_retention, not both", param="cache")
+            params["prompt_cache_retention"] = _RETENTION[cache]
+            request.adjustments.append(f"sent cache={cache!r} as prompt_cache_retention={_RETENTION[cache]!r}")
+        elif cache != "on" and self.caching == "automatic":
+            request.unsupported(f"cache={cache!r}", "how long it keeps prompts is up to itself, as cache='on' has it")
 
     def _respell(self, name: str, params: dict[str, Any], request: ChatRequest) -> None:
         given, spelling = params[name], self.values[name]
