@@ -223,6 +223,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "cached_in": lambda name: f"cached tokens are read from {_code(f'usage.{name}')}",
     "adds_reasoning": _unless("reasoning tokens are added to `completion_tokens`, where it leaves them out"),
     "citations_in": lambda names: f"`message.citations` is read from {_codes(names)}",
+    "think_tags": _unless("thinking between `<think>` tags is taken out of the text"),
     "base_resp": _unless("an error may come as `base_resp` in an answer with status 200"),
     # completions, embeddings, models, moderations
     "one_prompt": _unless("takes one text as prompt"),

@@ -79,7 +79,7 @@ def compatible(
         base_url=base_url,
         key_env=(key_env,) if isinstance(key_env, str) else key_env,
         key_optional=not key_env,
-        chat=chat or OpenAIChat(),
+        chat=chat or OpenAIChat(think_tags=True),
         completions=completions or OpenAICompletions(),
         embeddings=embeddings or OpenAIEmbeddings(),
         transcriptions=transcriptions or OpenAITranscriptions(),
@@ -146,7 +146,7 @@ _ROWS = (
         base_url_env=("OPENAI_COMPATIBLE_BASE_URL",),
         key_env=("OPENAI_COMPATIBLE_API_KEY",),
         key_optional=True,
-        chat=OpenAIChat(),
+        chat=OpenAIChat(think_tags=True),
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
@@ -216,6 +216,7 @@ _ROWS = (
         base_url="https://api.groq.com/openai/v1",
         key_env=("GROQ_API_KEY",),
         chat=OpenAIChat(
+            think_tags=True,
             caching="automatic",
             refuses=refuses(
                 "logprobs",
@@ -250,7 +251,7 @@ _ROWS = (
         name="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
-        chat=OpenAIChat(caching="automatic", renames=MAX_TOKENS),
+        chat=OpenAIChat(think_tags=True, caching="automatic", renames=MAX_TOKENS),
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(
@@ -284,6 +285,7 @@ _ROWS = (
         base_url_env=("PERPLEXITY_BASE_URL",),
         key_env=("PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"),
         chat=OpenAIChat(
+            think_tags=True,
             renames=MAX_TOKENS,
             refuses=refuses("logprobs", "top_logprobs", "seed", "stop"),
             response_formats=NO_JSON_OBJECT,
@@ -395,7 +397,7 @@ _ROWS = (
         base_url=None,  # the public service ended on 2024-08-01; a private one has an address of its own
         base_url_env=("ANYSCALE_BASE_URL",),
         key_env=("ANYSCALE_API_KEY",),
-        chat=OpenAIChat(),
+        chat=OpenAIChat(think_tags=True),
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
@@ -410,7 +412,7 @@ _ROWS = (
         base_url_env=("HUGGINGFACE_API_BASE",),
         key_env=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         option_headers={"bill_to": "X-HF-Bill-To"},
-        chat=OpenAIChat(),
+        chat=OpenAIChat(think_tags=True),
         models=OpenAIModels(publishes="list"),
         docs="https://huggingface.co/docs/inference-providers",
         notes=(
@@ -519,9 +521,10 @@ _ROWS = (
         base_url="https://api.minimax.io/v1",
         key_env=("MINIMAX_API_KEY",),
         chat=OpenAIChat(
+            think_tags=True,
             refuses=refuses("n"),
             audio_input=False,
-            replay=("reasoning_content", "reasoning_details"),
+            replay=("content", "reasoning_content", "reasoning_details"),
             base_resp=True,
             codes={
                 "1000": InternalServerError,
@@ -539,7 +542,7 @@ _ROWS = (
         docs="https://platform.minimax.io/docs/api-reference/text-openai-api",
         notes=(
             "Accounts of China have another address: `https://api.minimaxi.com/v1`.",
-            "Thinking stands between tags in the text unless `extra_body` has `reasoning_split`.",
+            "Thinking comes in one field of its own if `extra_body` has `reasoning_split`.",
         ),
     ),
     HttpProvider(

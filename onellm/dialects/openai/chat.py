@@ -13,8 +13,9 @@ from onellm.dialects import errors, lenient, prompt_cache
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import messages, repair
-from onellm.dialects.openai.chat_stream import ChatStreamReducer
+from onellm.dialects.openai.chat_stream import ChatStreamReducer, TaggedChatReducer
 from onellm.dialects.params import refuse, refuse_foreign_options, rename
+from onellm.dialects.think_tags import take_apart
 from onellm.errors import (
     APIStatusError,
     InvalidRequestError,
@@ -117,6 +118,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     cached_in:         the field of `usage` that counts cached tokens, where it is not OpenAI's
     adds_reasoning:    whether the host leaves reasoning out of `completion_tokens`
     citations_in:      top-level fields that name sources, the better one first
+    think_tags:        whether thinking may stand between tags at the start of the text; with "content" in `replay`
+                       the text goes back as it came
     base_resp:         whether an error may come as `base_resp` with a status code that is not 0
     """
 
@@ -147,6 +150,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     cached_in: str | None = None
     adds_reasoning: bool = False
     citations_in: tuple[str, ...] = ()
+    think_tags: bool = False
     base_resp: bool = False
 
     @property
@@ -285,6 +289,9 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         reply.raw = body
         for choice in reply.choices:
             self.normalise(choice, choice.message)
+        if self.think_tags:
+            for choice in reply.choices:
+                take_apart(choice.message, request.provider, goes_back="content" in self.replay)
         if reply.usage is not None:
             self.normalise_usage(reply.usage, body)
         self.complete(reply, body, request)
@@ -294,7 +301,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         return errors.decode_error(status, headers, body, now=now, codes=self.codes)
 
     def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> ChatStreamReducer:
-        return ChatStreamReducer(self, request, SseDecoder(max_event_bytes=max_event_bytes))
+        kind = TaggedChatReducer if self.think_tags else ChatStreamReducer
+        return kind(self, request, SseDecoder(max_event_bytes=max_event_bytes))
 
     def has_error(self, data: bytes) -> bool:
         """Whether a body or chunk with HTTP status 200 is an error all the same."""
@@ -334,9 +342,10 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             message = choice.message
             if not self.replay and not message.tool_calls:
                 continue
-            kept: dict[str, Any] = {
-                name: value for name in self.replay if (value := getattr(message, name, None)) is not None
-            }
+            kept: dict[str, Any] = {} if message.provider_data is None else dict(message.provider_data.data)
+            for name in self.replay:
+                if name != "content" and (value := getattr(message, name, None)) is not None:
+                    kept[name] = value
             if kept or (message.tool_calls and any(call.extra_content for call in message.tool_calls)):
                 message.provider_data = ProviderData(provider=request.provider, data=kept)
 
