@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from onellm.resources.batches import AsyncBatchResults
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
+    from onellm.resources.media import audio, document, image
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.runs import AsyncToolRun
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
@@ -74,10 +75,12 @@ if TYPE_CHECKING:
     from onellm.types.anthropic import AnthropicOptions
     from onellm.types.batches import BatchRequest, BatchResult
     from onellm.types.bedrock import BedrockOptions
+    from onellm.types.capabilities import Capabilities, Capability
     from onellm.types.cohere import CohereOptions
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
     from onellm.types.options import HttpOptions, Timeouts
+    from onellm.types.preview import PreviewedRequest
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
 
 __version__ = "0.1.0"
@@ -133,6 +136,7 @@ _HOMES = {
     "resources.batches": ("AsyncBatchResults",),
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
+    "resources.media": ("audio", "document", "image"),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.runs": ("AsyncToolRun",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
@@ -149,10 +153,12 @@ _HOMES = {
     "types.anthropic": ("AnthropicOptions",),
     "types.batches": ("BatchRequest", "BatchResult"),
     "types.bedrock": ("BedrockOptions",),
+    "types.capabilities": ("Capabilities", "Capability"),
     "types.cohere": ("CohereOptions",),
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
+    "types.preview": ("PreviewedRequest",),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -184,6 +190,8 @@ __all__ = [
     "BatchResults",
     "BedrockOptions",
     "BinaryResponse",
+    "Capabilities",
+    "Capability",
     "ChatCompletion",
     "ChatCompletionStream",
     "ClientClosedError",
@@ -211,6 +219,7 @@ __all__ = [
     "OverloadedError",
     "Page",
     "PermissionDeniedError",
+    "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",
     "RequestTimeoutError",
@@ -234,8 +243,11 @@ __all__ = [
     "UnsupportedFeatureError",
     "UnsupportedParameterError",
     "UsageError",
+    "audio",
     "configure",
+    "document",
     "get_provider",
+    "image",
     "list_providers",
     "register_provider",
 ]
