@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from onellm._sync.client import OneLLM
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
+    from onellm._sync.responses import ResponseStream
     from onellm._sync.runs import ToolRun
     from onellm._sync.streams import ChatCompletionStream, CompletionStream
     from onellm.client import AsyncOneLLM
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from onellm.resources.images import AsyncImageStream
     from onellm.resources.media import audio, document, image
     from onellm.resources.pages import AsyncPage, AsyncPages
+    from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.runs import AsyncToolRun
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
     from onellm.short_forms import (
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
         ChatCompletion,
         Completion,
         Embedding,
+        File,
         Image,
         Speech,
         configure,
@@ -93,6 +96,7 @@ _HOMES = {
     "_sync.client": ("OneLLM",),
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
+    "_sync.responses": ("ResponseStream",),
     "_sync.runs": ("ToolRun",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream"),
     "client": ("AsyncOneLLM",),
@@ -138,6 +142,7 @@ _HOMES = {
     "resources.images": ("AsyncImageStream",),
     "resources.media": ("audio", "document", "image"),
     "resources.pages": ("AsyncPage", "AsyncPages"),
+    "resources.responses": ("AsyncResponseStream",),
     "resources.runs": ("AsyncToolRun",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
     "short_forms": (
@@ -146,6 +151,7 @@ _HOMES = {
         "ChatCompletion",
         "Completion",
         "Embedding",
+        "File",
         "Image",
         "Speech",
         "configure",
@@ -177,6 +183,7 @@ __all__ = [
     "AsyncOneLLM",
     "AsyncPage",
     "AsyncPages",
+    "AsyncResponseStream",
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
     "AsyncToolRun",
@@ -203,6 +210,7 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthExceededError",
     "Embedding",
+    "File",
     "FunctionTool",
     "GoogleOptions",
     "HttpOptions",
@@ -225,6 +233,7 @@ __all__ = [
     "RequestTimeoutError",
     "RequestTooLargeError",
     "ResponseDecodeError",
+    "ResponseStream",
     "ResponseValidationError",
     "RetryPolicy",
     "RunChunk",

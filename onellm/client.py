@@ -14,7 +14,7 @@ from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
 from onellm.resources.models import AsyncModels
-from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
+from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenCredential, TokenSource
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from onellm.resources.images import AsyncImages
     from onellm.resources.moderations import AsyncModerations
     from onellm.resources.rerank import AsyncRerank
+    from onellm.resources.responses import AsyncResponses
     from onellm.types.preview import PreviewedRequest
 
 
@@ -39,7 +40,7 @@ class AsyncOneLLM:
     def __init__(
         self,
         *,
-        api_key: str | TokenSource | None = None,
+        api_key: str | TokenSource | TokenCredential | None = None,
         base_url: str | None = None,
         organization: str | None = None,
         project: str | None = None,
@@ -56,7 +57,8 @@ class AsyncOneLLM:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
         api_key, base_url, organization, project, default_headers:  the default provider's, as `openai`'s client has
-            them; api_key may be a function, sync or async, that gives a token before each request
+            them; api_key may be a function, sync or async, that gives a token before each request, and for providers
+            that take one a credential of `azure-identity`
         timeout:          seconds for a whole call, or `Timeouts`
         max_retries:      how often a failed request is sent again; `retry` says more
         default_provider: whose models are named without "provider/"
@@ -151,6 +153,13 @@ class AsyncOneLLM:
         from onellm.resources.rerank import AsyncRerank  # noqa: PLC0415 - for callers who use it
 
         return AsyncRerank(self._core)
+
+    @cached_property
+    def responses(self) -> "AsyncResponses":
+        """Answers made of items: texts, thinking, calls of tools."""
+        from onellm.resources.responses import AsyncResponses  # noqa: PLC0415 - for callers who use it
+
+        return AsyncResponses(self._core)
 
     async def preview(self, operation: str, **arguments: Any) -> "PreviewedRequest":
         """The request that a call would send, keys hidden; nothing is sent, and no key is needed.

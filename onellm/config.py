@@ -24,7 +24,7 @@ environment to a host that it names itself: see `ConfigFile.trusted`.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -33,7 +33,7 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from onellm.errors import ConfigurationError, MissingKeyError
-from onellm.types.options import OnUnsupported, Timeouts, TokenSource
+from onellm.types.options import OnUnsupported, Timeouts, TokenCredential, TokenSource
 from onellm.types.secret import Secret
 
 FILE_NAME = "onellm.toml"
@@ -247,7 +247,10 @@ def read_file(path: Path, *, trusted: bool) -> ConfigFile:
 
 
 class Resolved(Struct, kw_only=True):
-    """A provider's settings, and where the key and the base URL come from."""
+    """A provider's settings, and where the key and the base URL come from.
+
+    foreign_host:  the base URL comes from a file that may not choose where keys of the environment go
+    """
 
     api_key: Secret | TokenSource | None
     key_source: str
@@ -256,6 +259,8 @@ class Resolved(Struct, kw_only=True):
     headers: dict[str, str]
     options: dict[str, Any]
     proxy: str | None
+    credential: TokenCredential | None = None
+    foreign_host: bool = False
 
 
 def resolve_provider(
@@ -265,7 +270,9 @@ def resolve_provider(
     base_url_env: tuple[str, ...] = (),
     key_env: tuple[str, ...] = (),
     key_optional: bool = False,
-    option_env: Mapping[str, str] | None = None,
+    option_env: Mapping[str, str | tuple[str, ...]] | None = None,
+    takes_credential: bool = False,
+    read_base_url: Callable[[str], tuple[str, dict[str, Any]]] | None = None,
     arguments: Mapping[str, Any] | None = None,
     file: ConfigFile | None = None,
     environ: Mapping[str, str] = os.environ,
@@ -298,14 +305,18 @@ def resolve_provider(
             f'{name} has no address of its own: give providers={{"{name}": {{"base_url": "https://…/v1"}}}}{how}',
             provider=name,
         )
-    options = {**in_file.options, **_from_environment(option_env or {}, environ), **said.options}
+    url, in_url = read_base_url(url) if read_base_url is not None else (url, {})
+    options = {**in_file.options, **_from_environment(option_env or {}, environ), **in_url, **said.options}
     url = _fill_in(url, name, options, option_env or {})
     its_own = not untrusted or url_source == origin  # may it say something of the host?
     check_base_url(url, name, allow_http=said.allow_http or (in_file.allow_http and its_own))
 
     key: Secret | TokenSource | None = None
+    credential: TokenCredential | None = None
     key_source = "none"
-    if callable(key_argument):
+    if takes_credential and isinstance(key_argument, TokenCredential):
+        credential, key_source = key_argument, "argument"
+    elif callable(key_argument):
         key, key_source = cast("TokenSource", key_argument), "argument"
     elif key_argument is not None and not isinstance(key_argument, str):
         raise ConfigurationError(
@@ -320,7 +331,7 @@ def resolve_provider(
         )
         if text:
             key = Secret(text, name=f"the {name} key ({key_source})")
-    if key is None and not key_optional:
+    if key is None and credential is None and not key_optional:
         raise MissingKeyError(_missing_key(name, key_env, environ), provider=name)
     if borrowed and key_source == in_file.key_env and not is_private(url):
         raise ConfigurationError(
@@ -329,8 +340,8 @@ def resolve_provider(
             "this file, or pass api_key=",
             provider=name,
         )
-    foreign = untrusted and url_source == origin and key_source != origin
-    if foreign and key is not None and key_source != "argument" and not is_private(url):
+    foreign_host = untrusted and url_source == origin and not is_private(url)
+    if foreign_host and key is not None and key_source not in (origin, "argument"):
         raise ConfigurationError(
             f"{origin} sends {name} to {urlsplit(url).hostname}, and the key would come from {key_source}. A file in "
             f"the working directory may not choose where such a key goes: put base_url into {user_file(environ)}, "
@@ -346,6 +357,8 @@ def resolve_provider(
         headers=_headers(name, {**in_file.headers, **said.headers}),
         options=options,
         proxy=proxy,
+        credential=credential,
+        foreign_host=foreign_host,
     )
 
 
@@ -387,15 +400,24 @@ def _first(*places: tuple[str | None, str]) -> tuple[str | None, str]:
     return None, "none"
 
 
-def _from_environment(option_env: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: environ[variable] for name, variable in option_env.items() if environ.get(variable)}
+def variables(named: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The variables of an option, in order."""
+    return (named,) if isinstance(named, str) else named
 
 
-def _fill_in(url: str, name: str, options: Mapping[str, Any], option_env: Mapping[str, str]) -> str:
+def _from_environment(option_env: Mapping[str, str | tuple[str, ...]], environ: Mapping[str, str]) -> dict[str, str]:
+    found = {
+        name: _first(*((environ.get(variable), variable) for variable in variables(named)))[0]
+        for name, named in option_env.items()
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _fill_in(url: str, name: str, options: Mapping[str, Any], option_env: Mapping[str, str | tuple[str, ...]]) -> str:
     """A base URL such as `https://…/accounts/{account_id}` with the provider's options in it."""
     for option in re.findall(r"{(\w+)}", url):
         if not options.get(option):
-            how = f" or {option_env[option]}" if option in option_env else ""
+            how = f" or {variables(option_env[option])[0]}" if option in option_env else ""
             raise ConfigurationError(
                 f'{name} needs {option}: give providers={{"{name}": {{"options": {{"{option}": …}}}}}}{how}',
                 provider=name,

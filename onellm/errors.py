@@ -38,7 +38,9 @@ same call may succeed later. An instance differs from its class only where the p
 (`x-should-retry`).
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,7 +59,8 @@ class OneLLMError(Exception):
     type, param:  the other two fields of OpenAI's error object
     request_id:   the provider's id of the request, for its support desk
     retry_after:  seconds that the provider asked to wait
-    body:         the error body as received
+    raw:          the error body as received
+    headers:      of the answer, their names in lower case, cookies left out; empty where there was none
     """
 
     retryable: bool = False
@@ -86,7 +89,28 @@ class OneLLMError(Exception):
         self.param = param
         self.request_id = request_id
         self.retry_after = retry_after
-        self.body = body
+        self.raw = body
+        self.headers: Mapping[str, str] = {}
+
+    @property
+    def body(self) -> Any:
+        """The body as `openai`'s errors have it: the decoded error object, a text where it is no JSON, or None."""
+        if not self.raw:
+            return None
+        try:
+            decoded: Any = msgspec.json.decode(self.raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self.raw.decode("utf-8", "replace")
+        match decoded:
+            case {"error": inner}:
+                return inner
+            case _:
+                return decoded
+
+    @property
+    def response(self) -> "ErrorResponse | None":
+        """The answer that refused, for what was written for `openai`'s errors; None where there was none."""
+        return None if self.status_code is None else ErrorResponse(self.status_code, self.headers, self.raw)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message), self.__dict__
@@ -100,6 +124,28 @@ class OneLLMError(Exception):
         ]
         text = f"{where}: {self.message}" if where else self.message
         return f"{text} ({', '.join(facts)})" if facts else text
+
+
+class ErrorResponse:
+    """An answer that refused. Names of headers are in lower case."""
+
+    def __init__(self, status_code: int, headers: "Mapping[str, str]", content: bytes) -> None:
+        self.status_code = status_code
+        self.headers = headers
+        self.content = content
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as plain Python values.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        return msgspec.json.decode(self.content)
 
 
 def _rebuild(cls: type[OneLLMError], message: str) -> OneLLMError:
@@ -177,7 +223,7 @@ class ResponseDecodeError(APIError):
 
 
 class ResponseValidationError(ResponseDecodeError):
-    """What the model wrote does not fit the type that was asked for; the message has the path, `body` the text."""
+    """What the model wrote does not fit the type that was asked for; the message has the path, `raw` the text."""
 
 
 class APIStatusError(APIError):
@@ -194,6 +240,29 @@ class ContextLengthExceededError(BadRequestError):
 
 class ContentFilterError(BadRequestError):
     """The provider's safety system refused the request."""
+
+    @property
+    def inner_error(self) -> "dict[str, Any]":
+        """What the error says further inside, under `innererror` or `inner_error`; {} where it does not."""
+        said = self._said()
+        return _dict(said.get("innererror")) or _dict(said.get("inner_error"))
+
+    @property
+    def content_filter_results(self) -> "dict[str, Any]":
+        """What each filter found, by category, such as {"hate": {"filtered": True, "severity": "high"}}; {} where
+        the provider does not say."""
+        for place in (self.inner_error, self._said()):
+            for name in ("content_filter_result", "content_filter_results"):
+                if found := _dict(place.get(name)):
+                    return found
+        return {}
+
+    def _said(self) -> "dict[str, Any]":
+        return _dict(self.body)
+
+
+def _dict(value: object) -> "dict[str, Any]":
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType] - JSON
 
 
 class AuthenticationError(APIStatusError):
@@ -274,8 +343,11 @@ CODE: "dict[str, type[APIStatusError]]" = {
     "exceed_context_size_error": ContextLengthExceededError,
     "content_filter": ContentFilterError,
     "content_policy_violation": ContentFilterError,
+    "contentFilter": ContentFilterError,
+    "ResponsibleAIPolicyViolation": ContentFilterError,
     "moderation_blocked": ContentFilterError,
     "insufficient_quota": QuotaExceededError,
+    "PerDay": QuotaExceededError,  # in the id of a quota of google.rpc's that is counted by the day
     "billing_hard_limit_reached": QuotaExceededError,
     "invalid_api_key": AuthenticationError,
     "API_KEY_INVALID": AuthenticationError,

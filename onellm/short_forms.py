@@ -4,11 +4,15 @@ All share one client, made at the first use: from `configure`, or from the envir
 """
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from typing_extensions import Unpack
+
 from onellm._sync.client import OneLLM
 from onellm.client import AsyncOneLLM
+from onellm.types.options import CallOptions
 
 P = ParamSpec("P")
 CallT = TypeVar("CallT")
@@ -115,3 +119,41 @@ class Speech:
 
     create = _Blocking(lambda client: client.audio.speech.create)
     acreate = _Async(lambda client: client.audio.speech.create)
+
+
+class File:
+    """`client.files`: `upload` is `create`, `download` writes the content to a path. `provider` names whose files."""
+
+    create = upload = _Blocking(lambda client: client.files.create)
+    acreate = aupload = _Async(lambda client: client.files.create)
+    list = _Blocking(lambda client: client.files.list)
+    alist = _Async(lambda client: client.files.list)
+    retrieve = _Blocking(lambda client: client.files.retrieve)
+    aretrieve = _Async(lambda client: client.files.retrieve)
+    content = _Blocking(lambda client: client.files.content)
+    acontent = _Async(lambda client: client.files.content)
+    delete = _Blocking(lambda client: client.files.delete)
+    adelete = _Async(lambda client: client.files.delete)
+
+    @staticmethod
+    def download(
+        file_id: str, path: str | os.PathLike[str], *, provider: str | None = None, **options: Unpack[CallOptions]
+    ) -> None:
+        """Write the content of a file to a path as it comes. Where that fails, no file is left.
+
+        Raises:
+            NotFoundError: there is no such file.
+            APIConnectionError: the answer broke off.
+            OSError: the path cannot be written.
+        """
+        with _client().files.content(file_id, provider=provider, **options) as content:
+            content.write_to_file(path)
+
+    @staticmethod
+    async def adownload(
+        file_id: str, path: str | os.PathLike[str], *, provider: str | None = None, **options: Unpack[CallOptions]
+    ) -> None:
+        """`download`, awaited."""
+        files = _client()._async.files  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - so both are one
+        async with await files.content(file_id, provider=provider, **options) as content:
+            await content.write_to_file(path)

@@ -21,7 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No key, proxy or file of whoever runs the tests takes part in them."""
     for name in os.environ:
-        if name.lower().endswith("_proxy") or name.upper().startswith(("OPENAI_", "ONELLM_")):
+        if name.lower().endswith("_proxy") or name.upper().startswith(("ANTHROPIC_", "AZURE_", "OPENAI_", "ONELLM_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 

@@ -1,4 +1,4 @@
-"""A small host of OpenAI's API for the scripted provider: it answers every operation, and says what it was asked."""
+"""A small host of OpenAI's API, and of Messages, for the scripted provider: it answers, and says what it was asked."""
 
 import base64
 import json
@@ -24,16 +24,39 @@ _RESULT = {
 
 _MODELS = [{"id": name, "object": "model", "created": 1, "owned_by": "us"} for name in ("small", "org/large")]
 
-# Files and batches are always the same ones.
+_MESSAGE: dict[str, Any] = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"}
+_RESPONSE: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed"}
+
+# Files, batches and responses are always the same ones.
 _KEPT: dict[tuple[str, str], Any] = {
     ("POST", "batches"): _BATCH,
     ("GET", "batches/batch_1"): _BATCH | {"status": "completed", "output_file_id": "file-out"},
     ("POST", "files"): _FILE,
     ("GET", "files"): {"object": "list", "data": [_FILE], "has_more": False},
+    ("GET", "files/file-1"): _FILE,
     ("GET", "files/file-out/content"): _RESULT,
     ("GET", "files/file-1/content"): b"Remember the milk.",
+    ("GET", "responses/resp_1"): {**_RESPONSE, "output": []},
+    ("GET", "responses/resp_1/input_items"): {"data": [{**_MESSAGE, "role": "user", "content": []}], "has_more": False},
+    ("DELETE", "responses/resp_1"): {"id": "resp_1", "object": "response", "deleted": True},
     ("DELETE", "files/file-1"): {"id": "file-1", "object": "file", "deleted": True},
 }
+
+
+def _gemini_answer(body: Any) -> Answer:
+    """Two calls where there is a tool that was not called yet; else what was said, or what the calls gave."""
+    parts = body["contents"][-1]["parts"]
+    results = [part["functionResponse"]["response"]["output"] for part in parts if "functionResponse" in part]
+    said: list[Any] = [{"text": "Let me think.", "thought": True}]
+    if "tools" in body and not results:
+        said += [{"functionCall": {"name": "weather", "args": {"city": city}}} for city in ("Paris", "Rome")]
+        said[1]["thoughtSignature"] = "c2ln"
+    else:
+        if results:
+            assert body["contents"][1]["parts"][1]["thoughtSignature"] == "c2ln"
+        said.append({"text": f"You said: {', '.join(results) or parts[0]['text']}"})
+    candidate = {"content": {"role": "model", "parts": said}, "finishReason": "STOP"}
+    return Answer(chunks=[{"candidates": [candidate], "responseId": "r1", "modelVersion": "m"}])
 
 
 def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - an operation a case
@@ -41,15 +64,21 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - 
     call of the first tool; embeddings count characters.
     """
     match request.method, request.path.rpartition("/v1/")[2]:
+        case "POST", "messages":
+            return _message(request.json)
         case "POST", "chat/completions" if request.json["model"] == "no-such-model":
             error = {"message": "The model does not exist", "type": "invalid_request_error", "code": "model_not_found"}
             return Answer(status=404, chunks=[{"error": error}])
         case "POST", "chat/completions":
             return chat_answer(request.json)
+        case "POST", path if path.endswith(":generateContent"):
+            return _gemini_answer(request.json)
         case "POST", "embeddings":
             return _embeddings(request.json)
         case "POST", "completions":
             return _completion(request.json)
+        case "POST", "responses":
+            return _response(request.json)
         case "POST", "moderations":
             return Answer(chunks=[{"id": "modr-1", "model": "m", "results": [*map(_judged, _listed(request.json))]}])
         case "POST", "rerank":
@@ -73,6 +102,34 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - 
             return Answer(chunks=[_KEPT[method, path]])
         case _:
             return Answer(status=404, chunks=[{"error": {"message": "no such path", "type": "not_found_error"}}])
+
+
+def _response(body: dict[str, Any]) -> Answer:
+    """A call of the first tool, where it has not been answered; otherwise what was said last, given back."""
+    asked: Any = body["input"]
+    last = asked[-1] if isinstance(asked, list) else {"content": asked}
+    if body.get("tools") and "call_id" not in last:
+        name = body["tools"][0]["name"]
+        item = {
+            "type": "function_call",
+            "id": "fc_1",
+            "call_id": "call_1",
+            "name": name,
+            "arguments": '{"city": "Rome"}',
+        }
+    else:
+        text = f"You said: {last.get('output') or last['content']}"
+        item = {**_MESSAGE, "content": [{"type": "output_text", "text": text, "annotations": []}]}
+    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    whole = {**_RESPONSE, "model": body["model"], "output": [item], "usage": usage}
+    if not body.get("stream"):
+        return Answer(chunks=[whole])
+    deltas = [
+        {"type": "response.output_text.delta", "item_id": "msg_1", "delta": part["text"]}
+        for part in item.get("content", ())
+    ]
+    events = [{"type": "response.created", "response": {**whole, "status": "in_progress"}}, *deltas]
+    return Answer(chunks=sse(*events, {"type": "response.completed", "response": whole}), content_type=type_sse)
 
 
 def chat_answer(body: dict[str, Any], text: str | None = None) -> Answer:
@@ -193,3 +250,21 @@ def _embeddings(body: dict[str, Any]) -> Answer:
         data.append({"object": "embedding", "index": place, "embedding": value})
     usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
     return Answer(chunks=[{"object": "list", "data": data, "model": body["model"], "usage": usage}])
+
+
+def _message(body: Any) -> Answer:
+    """Of the Messages API: thinking and two calls where there are tools and no results yet, else what was asked."""
+    thinking = {"type": "thinking", "thinking": "I need both.", "signature": "EqQB"}
+    calls = [
+        {"type": "tool_use", "id": f"toolu_{city}", "name": "weather", "input": {"city": city}}
+        for city in ("Oslo", "Rome")
+    ]
+    asked = body["messages"][-1]["content"]
+    if "tools" in body and isinstance(asked, str):
+        content, stop = [thinking, *calls], "tool_use"
+    else:
+        said = asked if isinstance(asked, str) else asked[-1].get("content", "")
+        content, stop = [{"type": "text", "text": f"You said: {said}"}], "end_turn"
+    usage = {"input_tokens": 9, "cache_read_input_tokens": 4, "output_tokens": 7}
+    message = {"id": "msg_1", "model": body["model"], "content": content, "stop_reason": stop, "usage": usage}
+    return Answer(chunks=[message])

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cohere_host import cohere_host
 from command_line import ROOT, require, run_python, unset_all
-from loopback import Loopback
+from loopback import Answer, Loopback, Recorded
 from openai_host import openai_host
 
 from onellm.config import read_file
@@ -28,19 +29,35 @@ def blocks(language: str) -> dict[str, str]:
     }
 
 
+def any_host(request: Recorded) -> Answer:
+    """The host whose path it is."""
+    return cohere_host(request) if request.path.startswith("/v2/") else openai_host(request)
+
+
 @pytest.fixture
 async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Loopback]:
     """The providers that the pages name, all of them on loopback."""
     folder = unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
-        loopback.chooses(openai_host)
+        loopback.chooses(any_host)
+        monkeypatch.setenv("CO_API_KEY", "co-1")
+        monkeypatch.setenv("CO_API_URL", loopback.url)
         url = f"{loopback.url}/v1"
         file = folder / "named.toml"
-        file.write_text("".join(f'[providers.{name}]\nbase_url = "{url}"\n' for name in ("openai", "groq", "together")))
+        file.write_text(
+            "".join(
+                f'[providers.{name}]\nbase_url = "{url}"\n'
+                for name in ("openai", "groq", "together", "azure", "google")
+            )
+        )
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-1")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", loopback.url)
         monkeypatch.setenv("ONELLM_CONFIG", str(file))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("GROQ_API_KEY", "gsk-1")
         monkeypatch.setenv("TOGETHER_API_KEY", "t-1")
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
+        monkeypatch.setenv("GOOGLE_API_KEY", "g-1")
         yield loopback
 
 

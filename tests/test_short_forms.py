@@ -15,7 +15,7 @@ from typing import Any, assert_type
 
 import pytest
 from loopback import Answer, streamed
-from openai_host import chat_answer
+from openai_host import chat_answer, openai_host
 from threaded import SECONDS, Provider
 from wire import completions as completions_wire
 
@@ -32,8 +32,10 @@ from onellm import (
     Completion,
     ConfigurationError,
     Embedding,
+    File,
     Image,
     InvalidRequestError,
+    NotFoundError,
     Speech,
     SpeechResponse,
     configure,
@@ -45,6 +47,7 @@ ROOT = Path(__file__).parents[1]
 THREADS = 16
 WAV = ("a.wav", b"RIFF\x24\x00\x00\x00WAVEfmt ")
 VECTOR = {"object": "embedding", "index": 0, "embedding": [0.5]}
+FILE = {"id": "file-1", "object": "file", "bytes": 18, "created_at": 1, "filename": "a.txt", "purpose": "user_data"}
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 HELLO = chat_answer({**CHAT, "model": "m"})
 
@@ -95,6 +98,12 @@ FORMS: dict[str, tuple[Any, dict[str, Any], Answer, str]] = {
         {"model": "m", "input": "Hello", "voice": "alloy"},
         Answer(chunks=[b"ID3"], content_type="audio/mpeg"),
         "audio/speech",
+    ),
+    "File": (
+        File,
+        {"file": ("a.txt", b"Remember the milk."), "purpose": "user_data"},
+        Answer(chunks=[FILE]),
+        "files",
     ),
 }
 every_form = pytest.mark.parametrize(("form", "given", "answer", "path"), FORMS.values(), ids=FORMS)
@@ -165,6 +174,58 @@ def test_streams(provider: Provider) -> None:
         assert list(stream.text()) == ["Hi"]
     assert asyncio.run(ask()) == ["Hi"]
     assert [request.json["stream"] for request in provider.loopback.requests] == [True, True]
+
+
+def test_files(provider: Provider, tmp_path: Path) -> None:
+    """Every verb, blocking: each is the client's own, and `download` writes to a path."""
+    provider.loopback.chooses(openai_host)
+    sent = File.upload(file=("notes.txt", b"Remember the milk."), purpose="user_data")
+    assert [each.id for each in File.list(purpose="user_data")] == [sent.id]
+    assert File.retrieve("file-1").filename == "notes.txt"
+    assert File.content("file-1").read() == b"Remember the milk."
+    File.download("file-1", tmp_path / "copy.txt")
+    assert (tmp_path / "copy.txt").read_bytes() == b"Remember the milk."
+    assert File.delete("file-1").deleted
+    assert asked(provider) == FILE_CALLS
+
+
+def test_files_awaited(provider: Provider, tmp_path: Path) -> None:
+    """The same, awaited; a list is iterated over, or awaited for its first page."""
+
+    async def ask() -> None:
+        sent = await File.aupload(file=("notes.txt", b"Remember the milk."), purpose="user_data")
+        assert [each.id async for each in File.alist(purpose="user_data")] == [sent.id]
+        assert (await File.aretrieve("file-1")).filename == "notes.txt"
+        assert await (await File.acontent("file-1")).read() == b"Remember the milk."
+        await File.adownload("file-1", tmp_path / "copy.txt")
+        assert (await File.adelete("file-1")).deleted
+
+    provider.loopback.chooses(openai_host)
+    asyncio.run(ask())
+    assert (tmp_path / "copy.txt").read_bytes() == b"Remember the milk."
+    assert asked(provider) == FILE_CALLS
+
+
+def test_a_download_that_fails_leaves_no_file(provider: Provider, tmp_path: Path) -> None:
+    provider.loopback.plays(Answer(status=404, chunks=[{"error": {"message": "No such File object"}}]))
+    with pytest.raises(NotFoundError):
+        File.download("file-9", tmp_path / "copy.txt", provider="openai", max_retries=0)
+    assert list(tmp_path.iterdir()) == []
+    assert asked(provider) == [("GET", "/v1/files/file-9/content")]
+
+
+FILE_CALLS = [
+    ("POST", "/v1/files"),
+    ("GET", "/v1/files?purpose=user_data"),
+    ("GET", "/v1/files/file-1"),
+    ("GET", "/v1/files/file-1/content"),
+    ("GET", "/v1/files/file-1/content"),
+    ("DELETE", "/v1/files/file-1"),
+]
+
+
+def asked(provider: Provider) -> list[tuple[str, str]]:
+    return [(request.method, request.target) for request in provider.loopback.requests]
 
 
 def test_the_client_is_made_once_and_kept(provider: Provider) -> None:

@@ -164,7 +164,7 @@ class ChatCompletions:
         retries_on_invalid:  how often a model whose answer does not fit is shown what is wrong, and asked again
 
         Raises:
-            ResponseValidationError: the answer does not fit; says where, and its `body` is the text.
+            ResponseValidationError: the answer does not fit; says where, and its `raw` is the text.
             OneLLMError: as `create` does.
         """
         reply = run(

@@ -18,10 +18,11 @@ from onellm._sync.models import Models
 from onellm._sync.moderations import Moderations
 from onellm._sync.portal import run
 from onellm._sync.rerank import Rerank
+from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
-from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenSource
+from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenCredential, TokenSource
 
 if TYPE_CHECKING:
     from onellm.types.preview import PreviewedRequest
@@ -37,7 +38,7 @@ class OneLLM:
     def __init__(
         self,
         *,
-        api_key: str | TokenSource | None = None,
+        api_key: str | TokenSource | TokenCredential | None = None,
         base_url: str | None = None,
         organization: str | None = None,
         project: str | None = None,
@@ -53,7 +54,8 @@ class OneLLM:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
         api_key, base_url, organization, project, default_headers:  the default provider's, as `openai`'s client has
-            them; api_key may be a function, sync or async, that gives a token before each request
+            them; api_key may be a function, sync or async, that gives a token before each request, and for providers
+            that take one a credential of `azure-identity`
         timeout:          seconds for a whole call, or `Timeouts`
         max_retries:      how often a failed request is sent again; `retry` says more
         default_provider: whose models are named without "provider/"
@@ -127,6 +129,11 @@ class OneLLM:
     def rerank(self) -> "Rerank":
         """Documents in the order of their relevance."""
         return Rerank(self._async.rerank)
+
+    @cached_property
+    def responses(self) -> "Responses":
+        """Answers made of items: texts, thinking, calls of tools."""
+        return Responses(self._async.responses)
 
     def preview(self, operation: str, **arguments: Any) -> "PreviewedRequest":
         """The request that a call would send, keys hidden; nothing is sent, and no key is needed.

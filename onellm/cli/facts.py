@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import NODEFAULT, Struct, structs
 
+from onellm.config import variables
 from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import OPERATIONS, Configurable, Provider, operations
 
@@ -67,7 +68,8 @@ def details(provider: Provider) -> Iterator[tuple[str, str]]:
             yield "base URL", _code(provider.base_url) + (f"; {instead} replaces it" if instead else "")
         headers: Mapping[str, str] = getattr(provider, "option_headers", {})
         for option in dict.fromkeys((*provider.option_env, *headers)):
-            variable = f", or {_code(provider.option_env[option])}" if option in provider.option_env else ""
+            named = variables(provider.option_env.get(option, ()))
+            variable = "".join(f", or {_code(each)}" for each in named)
             header = f", sent as the header {_code(headers[option])}" if option in headers else ""
             yield "option", _code(option) + variable + header
     else:
@@ -215,6 +217,26 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "caching": lambda kind: _CACHING[kind],
     "uncached": lambda fields: f"`cache=off` is sent as {_codes(f'{k}={v}'.lower() for k, v in fields.items())}",
     "replay": lambda names: f"gets {_codes(names)} of its own messages back",
+    "chat": _unless(""),
+    "publishers": _unless("models stand under their publishers"),
+    "file_uri": lambda uri: f"its own files are at {_code(uri)}" if uri else "it keeps no files",
+    "needs_mime_type": _unless("what stands at an address needs its type, as `mime_type`"),
+    "tier_header": lambda header: f"`service_tier` is sent as the header {_code(header)}",
+    "labels": _unless("`metadata` is sent as `labels`"),
+    "store": _unless("does not take `store`"),
+    "server_calls": _unless(""),
+    "whole": _unless(""),
+    "predicting": lambda parts: f"models with {_codes(parts)} in their ids are asked by `predict`",
+    # messages
+    "stream_path": lambda path: f"streams at {_code(path)}",
+    "stream_in_body": _unless("the body does not say whether the answer is to be streamed"),
+    "version_in_body": lambda version: f"the API's version, {_code(version)}, stands in the body",
+    "betas_in_body": _unless("betas stand in the body"),
+    "urls": _unless("takes images and documents as bytes only"),
+    "web_search": lambda kind: (
+        f"`web_search_options` is sent as the tool {_code(kind)}" if kind else "has no `web_search_options`"
+    ),
+    "default_max_tokens": lambda count: f"{count} tokens are the limit of an answer where the call gives none",
     # answers
     "finish": lambda words: ", ".join(f"end {_code(word)} is {_code(normal)}" for word, normal in words.items()),
     "codes": _error_codes,
@@ -225,6 +247,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "citations_in": lambda names: f"`message.citations` is read from {_codes(names)}",
     "think_tags": _unless("thinking between `<think>` tags is taken out of the text"),
     "base_resp": _unless("an error may come as `base_resp` in an answer with status 200"),
+    # responses
+    "keeps": _unless("keeps no responses: the whole conversation goes into the input"),
+    "cancels": _unless("cannot cancel a response"),
     # completions, embeddings, models, moderations
     "one_prompt": _unless("takes one text as prompt"),
     "max_inputs": lambda count: f"{count} inputs a request; more are sent in several",

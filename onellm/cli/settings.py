@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Literal
 
 from onellm.cli.report import notice
-from onellm.config import ENVIRONMENT, Config, Resolved, Setting, resolve_provider
+from onellm.config import ENVIRONMENT, Config, Resolved, Setting, resolve_provider, variables
 from onellm.errors import ConfigurationError, MissingKeyError, UnknownProviderError
-from onellm.providers.protocols import Configurable, Provider
+from onellm.providers.protocols import Configurable, Provider, ReadsBaseUrl
 from onellm.providers.registry import DEFAULT
 
 # What is asked where a provider is configured and no model is.
@@ -103,6 +103,7 @@ def resolve(provider: Provider, config: Config, *, key_optional: bool = False) -
         key_env=provider.key_env,
         key_optional=key_optional or provider.key_optional,
         option_env=provider.option_env,
+        read_base_url=provider.read_base_url if isinstance(provider, ReadsBaseUrl) else None,
         file=config.file,
     )
 
@@ -113,5 +114,6 @@ def is_configured(provider: Provider, config: Config) -> bool:
         return True
     if not isinstance(provider, Configurable):
         return False
-    variables = (*provider.key_env, *provider.base_url_env, *provider.option_env.values())
-    return any(os.environ.get(variable) for variable in variables)
+    of_options = (variable for named in provider.option_env.values() for variable in variables(named))
+    known = (*provider.key_env, *provider.base_url_env, *of_options)
+    return any(os.environ.get(variable) for variable in known)

@@ -5,7 +5,7 @@ provider: what it needs of one arrives in the request.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -36,6 +36,12 @@ from onellm.types.pages import Listing, ListRequest
 from onellm.types.request import Request
 from onellm.types.rerank import RerankRequest, RerankResponse
 
+if TYPE_CHECKING:
+    from onellm.types.response_events import ResponseStreamEvent
+    from onellm.types.response_items import ResponseOutputItem
+    from onellm.types.response_params import ResponseRequest, StoredResponseRequest
+    from onellm.types.responses import InputTokenCountResponse, Response, ResponseDeleted
+
 RequestT_contra = TypeVar("RequestT_contra", bound=Request, contravariant=True)
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
 AnswerT_contra = TypeVar("AnswerT_contra", bound=Answer, contravariant=True)
@@ -47,6 +53,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True, gc=False):
 
     hosted_at:  the whole URL of an operation that the provider keeps outside its base URL; used in place of `path`
                 as long as the base URL is the provider's own, and not one that the user gave
+    query:      a list is its items, each under the name
     body:       JSON, or whatever `headers` say it is
     form:       the body as a form, in place of `body`; its files are read when it is sent
     """
@@ -57,7 +64,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True, gc=False):
     body: bytes | None = None
     form: Form | None = None
     headers: Mapping[str, str] = {}
-    query: Mapping[str, str] = {}
+    query: Mapping[str, Any] = {}
 
 
 def with_model(address: str, model: str) -> str:
@@ -161,7 +168,7 @@ class SpeechDialect(StreamDialect[SpeechRequest, SpeechAudioDoneEvent, SpeechStr
     @property
     def json_answer(self) -> bool: ...
 
-    def decode_audio(self, body: bytes) -> bytes:
+    def decode_audio(self, body: bytes, request: SpeechRequest) -> bytes:
         """The audio in an answer of JSON."""
         ...
 
@@ -254,6 +261,15 @@ class BatchLine(Struct, frozen=True, kw_only=True, gc=False):
     error: bytes
 
 
+@runtime_checkable
+class InlineBatchDialect(Protocol):
+    """What a `BatchDialect` has beside it whose requests stand in the call that begins the batch, and not in a file."""
+
+    def encode_results(self, batch: Batch) -> HttpRequest:
+        """The request for the results of a batch that has ended, a line each."""
+        ...
+
+
 class BatchDialect(ErrorDecoder, Protocol):
     """Batches over one wire format. With `one_model` the batch says the model, and not each request."""
 
@@ -267,3 +283,24 @@ class BatchDialect(ErrorDecoder, Protocol):
     def decode_batch(self, body: bytes) -> Batch: ...
     def decode_list(self, body: bytes, query: Mapping[str, str]) -> Listing[Batch]: ...
     def decode_line(self, line: bytes) -> BatchLine: ...
+
+
+class ResponseDialect(ErrorDecoder, Protocol):
+    """Responses: made, streamed, and where the host keeps them asked for again."""
+
+    @property
+    def keeps(self) -> bool: ...
+    def encode_request(self, request: "ResponseRequest", /) -> HttpRequest: ...
+    def encode_stream(self, request: "ResponseRequest", /) -> HttpRequest: ...
+    def decode_response(self, body: bytes, request: Request, /) -> "Response": ...
+    def reducer(self, request: Request, /, *, max_event_bytes: int) -> "Reducer[ResponseStreamEvent, Response]": ...
+    def encode_retrieve(self, request: "StoredResponseRequest") -> HttpRequest: ...
+    def encode_retrieve_stream(self, request: "StoredResponseRequest") -> HttpRequest: ...
+    def decode_stored(self, body: bytes) -> "Response": ...
+    def encode_delete(self, response_id: str) -> HttpRequest: ...
+    def decode_deleted(self, body: bytes) -> "ResponseDeleted": ...
+    def encode_cancel(self, response_id: str) -> HttpRequest: ...
+    def encode_items(self, response_id: str, request: ListRequest) -> HttpRequest: ...
+    def decode_items(self, body: bytes, query: Mapping[str, str]) -> "Listing[ResponseOutputItem]": ...
+    def encode_count(self, request: "ResponseRequest") -> HttpRequest: ...
+    def decode_count(self, body: bytes) -> "InputTokenCountResponse": ...

@@ -13,6 +13,7 @@ from onellm.types.chat import (
     Citation,
     FinishReason,
     FunctionCall,
+    OutputImage,
     ProviderData,
     Role,
 )
@@ -30,10 +31,12 @@ class ChoiceFold:
         "citations",
         "content",
         "details",
+        "filtered",
         "finish",
         "finish_raw",
         "function_name",
         "function_pieces",
+        "images",
         "logprobs",
         "provider_data",
         "reasoning",
@@ -55,11 +58,13 @@ class ChoiceFold:
         self.function_pieces: list[str] = []
         self.annotations: list[Any] = []
         self.citations: list[Citation] = []
+        self.images: list[OutputImage] = []
         self.provider_data: ProviderData | None = None  # what goes back with the message; set by who knows it
         self.audio: ChatCompletionAudio | None = None
         self.audio_data: list[str] = []
         self.audio_transcript: list[str] = []
         self.logprobs: ChoiceLogprobs | None = None
+        self.filtered: dict[str, Any] | None = None  # what filters found, the worst of each category
         self.finish: FinishReason | None = None
         self.finish_raw: str | None = None
         self.blank_finish = False  # the last finish_reason was "", which some hosts say where tool calls end a turn
@@ -78,6 +83,8 @@ class ChoiceFold:
                 self.tools.add(call)
         if choice.logprobs is not None:
             self._add_logprobs(choice.logprobs)
+        if choice.content_filter_results is not None:
+            self.filtered = worst(self.filtered or {}, choice.content_filter_results)
         if (
             delta.role
             or delta.refusal
@@ -85,6 +92,7 @@ class ChoiceFold:
             or delta.reasoning_details
             or delta.annotations
             or delta.citations
+            or delta.images
             or delta.audio
             or delta.function_call
         ):
@@ -103,6 +111,8 @@ class ChoiceFold:
             self.annotations.extend(delta.annotations)
         if delta.citations:
             self.citations.extend(delta.citations)
+        if delta.images:
+            self.images.extend(delta.images)
         if delta.function_call is not None:
             self.function_name = self.function_name or delta.function_call.name
             self.function_pieces.append(delta.function_call.arguments or "")
@@ -144,6 +154,7 @@ class ChoiceFold:
             annotations=self.annotations or None,
             audio=self.audio,
             citations=self.citations or None,
+            images=self.images or None,
             provider_data=self.provider_data,
         )
         return Choice(
@@ -152,4 +163,29 @@ class ChoiceFold:
             finish_reason=self.finish,
             finish_reason_raw=self.finish_raw,
             logprobs=self.logprobs,
+            content_filter_results=self.filtered,
         )
+
+
+_SEVERITIES = ("safe", "low", "medium", "high")
+
+
+def worst(known: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Of each category, the worse of what was said of two parts of a text; the later one where neither is."""
+    for category, said in found.items():
+        if category not in known or _badness(said) >= _badness(known[category]):
+            known[category] = said
+    return known
+
+
+def _badness(said: Any) -> tuple[bool, bool, int]:
+    match said:
+        case {"severity": str() as severity} if severity in _SEVERITIES:
+            rank = _SEVERITIES.index(severity)
+        case _:
+            rank = 0
+    match said:
+        case {"filtered": filtered, **rest}:
+            return bool(filtered), bool(rest.get("detected")), rank
+        case _:
+            return False, False, rank

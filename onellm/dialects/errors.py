@@ -11,7 +11,7 @@ The shapes, in the order in which they are tried:
      7  {"title", "status", "detail", "type"}                 problem+json
      8  {"base_resp": {"status_code", "status_msg"}}          inside HTTP 200; 0 is no error
      9  {"success": false, "errors": [{"code", "message"}]}
-    10  {"message": "text"}
+    10  {"message": "text"}, {"Message": "text"}, with "__type" beside it or the code in the header `x-amzn-errortype`
     11  HTML, plain text, or nothing
 
 In an answer with status 200 it is an error that `is_error` finds.
@@ -35,7 +35,15 @@ from onellm.errors import APIStatusError, api_error_class
 
 _LONGEST_TEXT = 500
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "cf-ray")
+# A gateway's own id goes before that of what stands behind it: the gateway's support is who asks for it.
+_REQUEST_ID_HEADERS = (
+    "apim-request-id",
+    "x-request-id",
+    "request-id",
+    "x-amzn-requestid",
+    "x-debug-trace-id",
+    "cf-ray",
+)
 
 
 class ErrorInfo(Struct, kw_only=True):
@@ -60,11 +68,14 @@ def decode_error(
     """The exception for an answer with an error status, or for an error inside a 200.
 
     headers are looked up in lower case; now is Unix time, for a `Retry-After` that is a date; codes is the
-    dialect's own table, which goes before the shared one.
+    dialect's own table, which goes before the shared one; a status may stand in it too, as text.
     """
     info = parse_error(body)
+    if info.code is None and (named := headers.get("x-amzn-errortype")):
+        info.code = named.partition(":")[0]
     known_status = status if status >= 300 else info.status  # noqa: PLR2004 - redirects are not followed: errors too
-    cls = api_error_class(known_status, (info.code, info.type), codes)
+    said = (info.code, info.type, str(known_status or ""))
+    cls = api_error_class(known_status, said, codes)
     error = cls(
         info.message or f"HTTP {known_status or status} without an explanation",
         status_code=known_status or status,
@@ -155,18 +166,22 @@ def _parse_object(value: dict[str, Any]) -> ErrorInfo:  # noqa: C901 - a shape a
 
 
 def _parse_fields(error: dict[str, Any]) -> ErrorInfo:
-    message = error.get("message")
+    message = error.get("message", error.get("Message"))
     if isinstance(message, dict):  # a validation report where the text should be
         message = _parse_object(message).message
     metadata = error.get("metadata")
     details = error.get("details")
     return ErrorInfo(
         message=message if isinstance(message, str) else "" if message is None else _json(message),
-        code=_code(error.get("code")) or _str(error.get("status")),
+        code=_code(error.get("code"))
+        or _str(error.get("status"))
+        or _shape(error.get("__type"))
+        or (_str(details.get("error_code")) if isinstance(details, dict) else None),
         type=_str(error.get("type"))
         or _str(error.get("error_type"))
         or (_str(metadata.get("error_type")) if isinstance(metadata, dict) else None)
-        or (_reason(details) if isinstance(details, list) else None),
+        or (_reason(details) if isinstance(details, list) else None)
+        or _inner_code(error),
         param=_str(error.get("param")),
         status=_status(error.get("code")) or _status(error.get("status")) or _status(error.get("status_code")),
         retry_after=_retry_info(details) if isinstance(details, list) else None,
@@ -190,6 +205,11 @@ def _str(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _shape(value: Any) -> str | None:
+    """The name of a shape, such as "com.example#ThrottlingException"."""
+    return (_str(value) or "").rpartition("#")[2] or None
+
+
 def _violation(item: Any) -> str:
     match item:
         case {"loc": list() as loc, "msg": str() as message}:
@@ -206,15 +226,39 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()[:_LONGEST_TEXT]
 
 
+def _inner_code(error: dict[str, Any]) -> str | None:
+    """The finer code of `{"code": …, "innererror": {"code": "ResponsibleAIPolicyViolation", …}}`, under either name."""
+    for name in ("innererror", "inner_error"):
+        match error.get(name):
+            case {"code": str() as code} if code:
+                return code
+            case _:
+                pass
+    return None
+
+
 def _reason(details: list[Any]) -> str | None:
-    """google.rpc.ErrorInfo: `{"@type": "…ErrorInfo", "reason": "API_KEY_INVALID"}`, where the code is a broad one."""
+    """google.rpc.ErrorInfo: `{"@type": "…ErrorInfo", "reason": "API_KEY_INVALID"}`, where the code is a broad one.
+
+    Of google.rpc.QuotaFailure, `{"violations": [{"quotaId": "…PerDay…"}]}`, that the quota is one of a day.
+    """
     for detail in details:
         match detail:
+            case {"violations": [*violations]} if any(map(_of_a_day, violations)):
+                return "PerDay"
             case {"reason": str() as reason} if reason:
                 return reason
             case _:
                 pass
     return None
+
+
+def _of_a_day(violation: Any) -> bool:
+    match violation:
+        case {"quotaId": str() as quota}:
+            return "PerDay" in quota
+        case _:
+            return False
 
 
 def _retry_info(details: list[Any]) -> float | None:

@@ -20,6 +20,9 @@ _UNASKED = {
     "logprobs": False,
     "presence_penalty": 0,
     "frequency_penalty": 0,
+    "background": False,
+    "store": False,
+    "truncation": "disabled",
 }
 
 

@@ -28,6 +28,14 @@ class _Item(Struct, gc=False):
     logit: float | None = None
 
 
+class _Billed(Struct, gc=False):
+    search_units: float | None = None
+
+
+class _Meta(Struct, gc=False):
+    billed_units: _Billed | None = None
+
+
 class _Answer(Struct):
     id: str | None = None
     model: str | None = None
@@ -37,6 +45,7 @@ class _Answer(Struct):
     scores: list[float] | None = None
     usage: RerankUsage | None = None
     input_tokens: int | None = None
+    meta: _Meta | None = None
 
 
 _decode: Callable[[bytes], _Answer | list[_Item]]
@@ -121,6 +130,8 @@ class Rerank(Struct, frozen=True, kw_only=True):
         usage = answer.usage
         if usage is None and answer.input_tokens is not None:
             usage = RerankUsage(prompt_tokens=answer.input_tokens, total_tokens=answer.input_tokens)
+        if usage is None and answer.meta is not None and answer.meta.billed_units is not None:
+            usage = RerankUsage(search_units=answer.meta.billed_units.search_units)
         return RerankResponse(
             id=answer.id or "", model=answer.model or request.model, results=results, usage=usage, raw=body
         )

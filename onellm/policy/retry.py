@@ -7,7 +7,7 @@ from typing import TypeVar, TypeVarTuple
 
 from msgspec import Struct
 
-from onellm.errors import APIConnectionError, APITimeoutError, OneLLMError
+from onellm.errors import APIConnectionError, APITimeoutError, OneLLMError, RateLimitError
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -70,7 +70,8 @@ async def retry_making(call: Callable[[], Awaitable[T]], policy: RetryPolicy, *,
             return await call()
         except OneLLMError as exc:
             unsent = isinstance(exc, APIConnectionError) and exc.unsent
-            exc.retryable = exc.retryable and (unsent or exc.status_code in _PUT_OFF)
+            put_off = isinstance(exc, RateLimitError) or exc.status_code in _PUT_OFF
+            exc.retryable = exc.retryable and (unsent or put_off)
             raise
 
     return await retry(attempt, policy)

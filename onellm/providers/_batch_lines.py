@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 _REFUSED = 300
 
 
-class _Counted(Struct, gc=False):
-    """How much an answer holds: the question is not at hand."""
+# What an answer says that it is, and whose answers are that: for batches that do not say their endpoint.
+_ENDPOINTS = {"chat.completion": "/chat/completions", "text_completion": "/completions", "list": "/embeddings"}
 
+
+class _Counted(Struct, gc=False):
+    """What an answer is and how much it holds: the question is not at hand."""
+
+    object: str = ""
     data: list[msgspec.Raw] = []
     results: list[msgspec.Raw] = []
 
@@ -53,7 +58,8 @@ def read_line(row: "HttpProvider", dialect: BatchDialect, line: bytes, batch: Ba
 
 
 def _response(row: "HttpProvider", dialect: BatchDialect, wire: BatchLine, batch: Batch) -> BatchAnswer:
-    reads, decode = _reader(row, batch)
+    endpoint = batch.endpoint or _ENDPOINTS.get(_count(wire.body).object, "")
+    reads, decode = _reader(row, endpoint, batch.model or "")
     decoder = reads or dialect
     if wire.error:
         raise decoder.decode_error(wire.status or 200, {}, b'{"error":' + wire.error + b"}", now=0.0)
@@ -64,10 +70,12 @@ def _response(row: "HttpProvider", dialect: BatchDialect, wire: BatchLine, batch
     return decode(wire.body)
 
 
-def _reader(row: "HttpProvider", batch: Batch) -> tuple[ErrorDecoder | None, Callable[[bytes], BatchAnswer]]:
+def _reader(
+    row: "HttpProvider", endpoint: str, model: str
+) -> tuple[ErrorDecoder | None, Callable[[bytes], BatchAnswer]]:
     """What reads the answers of a batch's endpoint."""
-    name, model = row.name, batch.model or ""
-    path = batch.endpoint.rstrip("/")
+    name = row.name
+    path = endpoint.rstrip("/")
     if path.endswith("/chat/completions") and (chat := row.chat) is not None:
         question = ChatRequest(provider=name, model=model, messages=[], params={})
         return chat, lambda body: chat.decode_response(body, question)

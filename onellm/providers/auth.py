@@ -1,5 +1,6 @@
 """How a request proves who sends it: small values that give headers."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -41,6 +42,15 @@ def previewed_headers(auth: Auth, settings: ProviderSettings) -> dict[str, str]:
     if (fixed := auth.fixed_headers(settings)) is not None:
         return fixed
     return auth.preview_headers(settings) if isinstance(auth, PreviewsHeaders) else {"Authorization": "***"}
+
+
+@runtime_checkable
+class Renews(Protocol):
+    """An `Auth` that can get a new token where one was refused before its time."""
+
+    def forget(self, sent: Mapping[str, str], settings: ProviderSettings) -> None:
+        """Drop the token that a request with these headers was refused for; one that is newer stays."""
+        ...
 
 
 class HeaderKey(Struct, frozen=True):

@@ -10,6 +10,7 @@ from onellm.dialects.base import (
     ModelsDialect,
     ModerationDialect,
     RerankDialect,
+    ResponseDialect,
     SpeechDialect,
     TranscriptionDialect,
     TranslationDialect,
@@ -26,6 +27,7 @@ from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, Ope
 from onellm.dialects.openai.lists import NUMBERED, WHOLE
 from onellm.dialects.openai.models import OpenAIModels
 from onellm.dialects.openai.moderations import OpenAIModerations
+from onellm.dialects.openai.responses import OpenAIResponses
 from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
 from onellm.dialects.rerank import Rerank
 from onellm.errors import (
@@ -43,7 +45,7 @@ from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
 from onellm.providers.mistral import STATUSES, MistralBatches
 from onellm.providers.nvidia import NvidiaRerank
-from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, refuses
+from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
 from onellm.providers.small_hosts import SMALL
 from onellm.providers.together import TogetherChat
 
@@ -55,6 +57,7 @@ def compatible(
     key_env: str | tuple[str, ...] = (),
     chat: ChatDialect | None = None,
     completions: CompletionDialect | None = None,
+    responses: ResponseDialect | None = None,
     embeddings: EmbeddingDialect | None = None,
     transcriptions: TranscriptionDialect | None = None,
     translations: TranslationDialect | None = None,
@@ -81,6 +84,7 @@ def compatible(
         key_optional=not key_env,
         chat=chat or OpenAIChat(think_tags=True),
         completions=completions or OpenAICompletions(),
+        responses=responses or OpenAIResponses(),
         embeddings=embeddings or OpenAIEmbeddings(),
         transcriptions=transcriptions or OpenAITranscriptions(),
         translations=translations or OpenAITranslations(),
@@ -124,6 +128,7 @@ _ROWS = (
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
         chat=OpenAIChat(caching="retention", renames={"max_tokens": "max_completion_tokens"}),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(max_tokens=300_000),
         transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
         translations=OpenAITranslations(file_types=OPENAI_AUDIO),
@@ -132,7 +137,9 @@ _ROWS = (
         image_edits=OpenAIImages(
             path=_EDITS, max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY, file_types=OPENAI_IMAGES
         ),
-        image_variations=OpenAIImages(path=_VARIATIONS, max_n=10, file_types=OPENAI_IMAGES),  # retired
+        image_variations=OpenAIImages(  # retired
+            path=_VARIATIONS, max_n=10, sizes=OPENAI_SIZES, file_types=OPENAI_IMAGES
+        ),
         files=OpenAIFiles(),
         uploads=OpenAIUploads(),
         batches=OpenAIBatches(),
@@ -148,6 +155,7 @@ _ROWS = (
         key_optional=True,
         chat=OpenAIChat(think_tags=True),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
@@ -171,6 +179,7 @@ _ROWS = (
         },
         chat=OpenAIChat(caching="marks", replay=("reasoning_details",), stream_usage=False),
         completions=OpenAICompletions(stream_usage=False),  # an older route that its docs only mention
+        responses=OpenAIResponses(keeps=False, refuses=STATELESS),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
@@ -239,6 +248,9 @@ _ROWS = (
                 "json_validate_failed": BadRequestError,
             },
         ),
+        responses=OpenAIResponses(
+            keeps=False, refuses={**STATELESS, **refuses("include", "safety_identifier", "truncation")}
+        ),
         transcriptions=OpenAITranscriptions(formats=_JSON_TEXT, refuses=_WHISPER),
         translations=OpenAITranslations(formats=_JSON_TEXT),
         speech=OpenAISpeech(formats=frozenset({"flac", "mp3", "mulaw", "ogg", "wav"})),
@@ -253,6 +265,7 @@ _ROWS = (
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
         chat=OpenAIChat(think_tags=True, caching="automatic", renames=MAX_TOKENS),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(cancels=False),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(
             hosted_at=f"{_FIREWORKS_AUDIO}/audio/transcriptions",
@@ -294,6 +307,7 @@ _ROWS = (
             audio_input=False,
             citations_in=("search_results", "citations"),
         ),
+        responses=OpenAIResponses(path="v1/responses"),
         files=OpenAIFiles(path="v1/files"),
         batches=OpenAIBatches(path="v1/batches", refuses=_KEEPS_OUTPUT),  # of /v1/responses
         models=OpenAIModels(path="v1/models"),  # its vectors are bytes and bits, not floats: no embeddings here
@@ -321,6 +335,7 @@ _ROWS = (
             refuses=refuses("best_of", "logit_bias", "n", "seed", "user"),
             one_prompt=True,
         ),
+        responses=OpenAIResponses(keeps=False, refuses=STATELESS),
         models=OpenAIModels(),
         docs="https://api-docs.deepseek.com",
         notes=(
@@ -413,6 +428,7 @@ _ROWS = (
         key_env=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         option_headers={"bill_to": "X-HF-Bill-To"},
         chat=OpenAIChat(think_tags=True),
+        responses=OpenAIResponses(),
         models=OpenAIModels(publishes="list"),
         docs="https://huggingface.co/docs/inference-providers",
         notes=(
@@ -431,6 +447,7 @@ _ROWS = (
             adds_reasoning=True,
             citations_in=("citations",),
         ),
+        responses=OpenAIResponses(),
         transcriptions=OpenAITranscriptions(
             path="stt",
             formats=_JSON_ONLY,
@@ -538,6 +555,7 @@ _ROWS = (
                 "2013": BadRequestError,
             },
         ),
+        responses=OpenAIResponses(),
         models=OpenAIModels(),
         docs="https://platform.minimax.io/docs/api-reference/text-openai-api",
         notes=(
@@ -580,6 +598,7 @@ _ROWS = (
         completions=OpenAICompletions(
             refuses=refuses("logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed")
         ),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(base64=False),
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
@@ -592,6 +611,7 @@ _ROWS = (
         key_env=("NEBIUS_API_KEY",),
         chat=OpenAIChat(audio_input=False),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
         images=OpenAIImages(),
         files=OpenAIFiles(),
@@ -647,6 +667,7 @@ _ROWS = (
         key_env=("AI_GATEWAY_API_KEY", "VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"),
         option_headers={"site_url": "HTTP-Referer", "app_name": "X-Title"},
         chat=OpenAIChat(replay=("reasoning_details",)),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(publishes="list"),
         docs="https://vercel.com/docs/ai-gateway/openai-compat",
@@ -658,6 +679,7 @@ _ROWS = (
         key_env=("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY"),
         option_env={"account_id": "CLOUDFLARE_ACCOUNT_ID"},
         chat=OpenAIChat(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(base64=False),
         docs="https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility",
         notes=("It has no list of models under this address.",),

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from onellm.dialects.base import (
     BatchDialect,
@@ -18,9 +18,11 @@ from onellm.dialects.base import (
     FileDialect,
     HttpRequest,
     ImageDialect,
+    InlineBatchDialect,
     ModelsDialect,
     ModerationDialect,
     RerankDialect,
+    ResponseDialect,
     SpeechDialect,
     StreamDialect,
     TokenCountDialect,
@@ -29,6 +31,7 @@ from onellm.dialects.base import (
     UploadDialect,
 )
 from onellm.dialects.errors import request_id
+from onellm.dialects.lenient import encode_json
 from onellm.errors import (
     APIStatusError,
     OneLLMError,
@@ -36,7 +39,7 @@ from onellm.errors import (
 )
 from onellm.providers._batch_lines import read_line
 from onellm.providers.answers import HttpAnswerStream, HttpBinary, is_json, locate, open_answer
-from onellm.providers.auth import BEARER, Auth, Outgoing, previewed_headers
+from onellm.providers.auth import BEARER, Auth, Outgoing, Renews, previewed_headers
 from onellm.providers.inline import read_whole
 from onellm.providers.protocols import (
     OPERATIONS,
@@ -44,6 +47,7 @@ from onellm.providers.protocols import (
     Call,
     ChunkStream,
     CompletionStream,
+    EventStream,
     ImageStream,
     ProviderSettings,
     Response,
@@ -68,6 +72,13 @@ from onellm.types.pages import Listing, ListRequest
 from onellm.types.request import Request
 from onellm.types.rerank import RerankRequest, RerankResponse
 
+if TYPE_CHECKING:
+    from onellm.types.response_events import ResponseStreamEvent
+    from onellm.types.response_items import ResponseOutputItem
+    from onellm.types.response_params import ResponseRequest, StoredResponseRequest
+    from onellm.types.responses import InputTokenCountResponse, ResponseDeleted
+    from onellm.types.responses import Response as ModelResponse
+
 D = TypeVar("D")
 RequestT = TypeVar("RequestT", bound=Request)
 AnswerT = TypeVar("AnswerT", bound=Answer)
@@ -75,7 +86,9 @@ ChunkT = TypeVar("ChunkT", bound=Answer)
 
 _USER_AGENT = "onellm"
 _REDIRECT = 300
+_COOKIES = ("set-cookie", "set-cookie2")
 _HTTP_ERROR = 400
+_UNAUTHORIZED = 401
 
 
 class HttpProvider(Struct, frozen=True, kw_only=True):
@@ -90,13 +103,14 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     key_env: tuple[str, ...] = ()
     base_url_env: tuple[str, ...] = ()
     key_optional: bool = False
-    option_env: Mapping[str, str] = {}
+    option_env: Mapping[str, str | tuple[str, ...]] = {}
     option_headers: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
     auth: Auth = BEARER
     chat: ChatDialect | None = None
     token_counts: TokenCountDialect | None = None
     completions: CompletionDialect | None = None
+    responses: ResponseDialect | None = None
     embeddings: EmbeddingDialect | None = None
     transcriptions: TranscriptionDialect | None = None
     translations: TranslationDialect | None = None
@@ -184,6 +198,54 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     async def stream_completion(self, request: CompletionRequest, call: Call) -> CompletionStream:
         return await self.ask_stream(self._dialect(self.completions, "completions"), request, call)
 
+    async def create_response(self, request: "ResponseRequest", call: Call) -> "ModelResponse":
+        return await self.ask(self._dialect(self.responses, "responses"), request, call)
+
+    async def stream_response(self, request: "ResponseRequest", call: Call) -> EventStream:
+        return await self.ask_stream(self._dialect(self.responses, "responses"), request, call)
+
+    async def retrieve_response(self, request: "StoredResponseRequest", call: Call) -> "ModelResponse":
+        dialect = self._dialect(self.responses, "responses")
+        return await self.fetch(dialect, lambda: dialect.encode_retrieve(request), dialect.decode_stored, call)
+
+    async def restream_response(self, request: "StoredResponseRequest", call: Call) -> EventStream:
+        dialect = self._dialect(self.responses, "responses")
+        try:
+            response = await self._open(dialect, dialect.encode_retrieve_stream(request), call)
+            streams = cast("StreamDialect[StoredResponseRequest, ModelResponse, ResponseStreamEvent]", dialect)
+            return await open_answer(self.name, streams, request, response, call)
+        except OneLLMError as exc:
+            locate(exc, self.name, None)
+
+    async def delete_response(self, response_id: str, call: Call) -> "ResponseDeleted":
+        dialect = self._dialect(self.responses, "responses")
+        return await self.fetch(dialect, lambda: dialect.encode_delete(response_id), dialect.decode_deleted, call)
+
+    async def cancel_response(self, response_id: str, call: Call) -> "ModelResponse":
+        dialect = self._dialect(self.responses, "responses")
+        return await self.fetch(dialect, lambda: dialect.encode_cancel(response_id), dialect.decode_stored, call)
+
+    async def list_response_items(
+        self, response_id: str, request: ListRequest, call: Call
+    ) -> "Listing[ResponseOutputItem]":
+        dialect = self._dialect(self.responses, "responses")
+        query = {**request.params, **request.next, **(call.query or {})}
+        return await self.fetch(
+            dialect,
+            lambda: dialect.encode_items(response_id, request),
+            lambda body: dialect.decode_items(body, query),
+            call,
+        )
+
+    async def count_input_tokens(self, request: "ResponseRequest", call: Call) -> "InputTokenCountResponse":
+        dialect = self._dialect(self.responses, "responses")
+        request.adjustments.clear()
+        counted = await self.fetch(
+            dialect, lambda: dialect.encode_count(request), dialect.decode_count, call, model=request.model
+        )
+        counted.adjustments = tuple(request.adjustments)
+        return counted
+
     @property
     def max_embedding_inputs(self) -> int:
         return self._dialect(self.embeddings, "embeddings").max_inputs
@@ -205,14 +267,17 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         return await self.ask(self._dialect(self.translations, "translations"), request, call)
 
     async def create_speech(self, request: SpeechRequest, call: Call) -> Binary:
-        dialect = self._dialect(self.speech, "speech")
+        return await self.ask_audio(self._dialect(self.speech, "speech"), request, call)
+
+    async def ask_audio(self, dialect: SpeechDialect, request: SpeechRequest, call: Call) -> Binary:
+        """`ask` for an answer that is a file."""
         request.adjustments.clear()
         try:
             response = await self._open(dialect, dialect.encode_request(request), call)
             binary = HttpBinary(self.name, request, response)
             if dialect.json_answer or is_json(response):
                 body = await binary.read_whole(call.max_body_bytes)
-                binary.holds(dialect.decode_audio(body), dialect.content_type(request))
+                binary.holds(dialect.decode_audio(body, request), dialect.content_type(request))
             await binary.open()
         except OneLLMError as exc:
             locate(exc, self.name, request.model)
@@ -260,13 +325,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def open_file(self, file_id: str, call: Call) -> Binary:
         dialect = self._dialect(self.files, "files")
-        try:
-            response = await self._open(dialect, dialect.encode_content(file_id), call)
-            binary = HttpBinary(self.name, Request(provider=self.name, model=""), response)
-            await binary.open()
-        except OneLLMError as exc:
-            locate(exc, self.name, None)
-        return binary
+        return await self._open_binary(dialect, dialect.encode_content(file_id), call)
 
     async def delete_file(self, file_id: str, call: Call) -> FileDeleted:
         dialect = self._dialect(self.files, "files")
@@ -296,11 +355,16 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def cancel_upload(self, upload_id: str, call: Call) -> Upload:
         dialect = self._dialect(self.uploads, "uploads")
+        call = structs.replace(call, body=None)  # the caller's own fields are the file's
         return await self.fetch(dialect, lambda: dialect.encode_cancel(upload_id), dialect.decode_upload, call)
 
     @property
     def one_batch_model(self) -> bool:
         return self._dialect(self.batches, "batches").one_model
+
+    @property
+    def inline_batches(self) -> bool:
+        return isinstance(self.batches, InlineBatchDialect)
 
     def check_batch(self, request: BatchCreateRequest) -> None:
         self._dialect(self.batches, "batches").encode_create(request)
@@ -325,6 +389,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     async def cancel_batch(self, batch_id: str, call: Call) -> Batch:
         dialect = self._dialect(self.batches, "batches")
         return await self.fetch(dialect, lambda: dialect.encode_cancel(batch_id), dialect.decode_batch, call)
+
+    async def open_batch_results(self, batch: Batch, call: Call) -> Binary:
+        dialect = self._dialect(self.batches, "batches")
+        if not isinstance(dialect, InlineBatchDialect):
+            raise UnsupportedFeatureError(f"{self.name} keeps the results of batches in files", provider=self.name)
+        return await self._open_binary(dialect, dialect.encode_results(batch), call)
 
     def read_batch_line(self, line: bytes, batch: Batch) -> BatchResult:
         return read_line(self, self._dialect(self.batches, "batches"), line, batch)
@@ -378,9 +448,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         http = None
         try:
             http = dialect.encode_request(request)
-            response = await _request(http, call, self._usual_address(http, call) or await self._address(http, call))
+            address = self._usual_address(http, call) or await self._address(http, call)
+            response = await _request(http, call, address)
+            if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
+                response = await _request(http, call, again)
             if response.status >= _REDIRECT:
-                raise _refusal(dialect, response.status, response.headers, response.body)
+                raise refusal(dialect, response.status, response.headers, response.body)
             reply = dialect.decode_response(response.body, request)
         except OneLLMError as exc:
             if http is not None:
@@ -390,7 +463,11 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         reply.request_id = request_id(response.headers)
         if request.adjustments:
             reply.adjustments = tuple(request.adjustments)
+        self.read_headers(reply, response.headers)
         return reply
+
+    def read_headers(self, reply: Answer, headers: Mapping[str, str]) -> None:
+        """Add what only the headers of an answer say."""
 
     async def fetch(
         self,
@@ -441,24 +518,53 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             locate(exc, self.name, request.model)
 
     async def _send(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Response:
-        response = await _request(http, call, await self._address(http, call))
+        if call.body and http.method != "GET" and http.body is None and http.form is None:
+            http = structs.replace(http, body=encode_json(dict(call.body)))
+        address = await self._address(http, call)
+        response = await _request(http, call, address)
+        if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
+            response = await _request(http, call, again)
         if response.status >= _REDIRECT:
-            raise _refusal(dialect, response.status, response.headers, response.body)
+            raise refusal(dialect, response.status, response.headers, response.body)
         return response
 
     async def _open(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> ResponseStream:
-        url, headers = self._usual_address(http, call) or await self._address(http, call)
-        body = http.body if http.form is None else http.form
+        address = self._usual_address(http, call) or await self._address(http, call)
         try:
-            response = await call.transport.stream(
-                http.method, url, headers=headers, body=body, timeouts=call.timeouts, proxy=call.settings.proxy
-            )
+            response = await _stream(http, call, address)
             if response.status >= _REDIRECT:
-                raise _refusal(dialect, response.status, response.headers, await response.read_error())
+                body = await response.read_error()
+                again = None
+                if response.status == _UNAUTHORIZED:
+                    again = await self._renewed(http, call, address[1])
+                if again is None:
+                    raise refusal(dialect, response.status, response.headers, body)
+                response = await _stream(http, call, again)
+                if response.status >= _REDIRECT:
+                    raise refusal(dialect, response.status, response.headers, await response.read_error())
         except OneLLMError as exc:
             _mark_final(exc, http)
             raise
         return response
+
+    async def _renewed(
+        self, http: HttpRequest, call: Call, sent: Mapping[str, str]
+    ) -> tuple[str, dict[str, str]] | None:
+        """Where to send what was refused with 401 once more, with a new token; None where there is no new one."""
+        if not isinstance(self.auth, Renews) or (http.form is not None and not http.form.repeatable):
+            return None
+        self.auth.forget(sent, call.settings)
+        address = await self._address(http, call)
+        return None if address[1] == sent else address
+
+    async def _open_binary(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> Binary:
+        try:
+            response = await self._open(dialect, http, call)
+            binary = HttpBinary(self.name, Request(provider=self.name, model=""), response)
+            await binary.open()
+        except OneLLMError as exc:
+            locate(exc, self.name, None)
+        return binary
 
     def _usual_address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]] | None:
         """Where nearly all requests go: JSON to the base URL, with headers that are worked out once a client."""
@@ -483,10 +589,14 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     def _first_headers(self, settings: ProviderSettings) -> dict[str, str]:
         return {"User-Agent": _USER_AGENT, **self.headers, **settings.headers}
 
+    def address(self, http: HttpRequest, settings: ProviderSettings) -> str:
+        """The URL of a request, without its query."""
+        hosted = http.hosted_at and settings.base_url == self.base_url
+        return http.hosted_at if hosted else f"{settings.base_url}/{http.path}"
+
     async def _address(self, http: HttpRequest, call: Call) -> tuple[str, dict[str, str]]:
         settings = call.settings
-        hosted = http.hosted_at and settings.base_url == self.base_url
-        url = http.hosted_at if hosted else f"{settings.base_url}/{http.path}"
+        url = self.address(http, settings)
         if http.query or settings.query or call.query:
             asked = {**settings.query, **http.query, **(call.query or {})}
             query = {name: _query_value(value) for name, value in asked.items()}
@@ -511,6 +621,17 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
 def _request(http: HttpRequest, call: Call, address: tuple[str, dict[str, str]]) -> Coroutine[Any, Any, Response]:
     return call.transport.request(
+        http.method,
+        address[0],
+        headers=address[1],
+        body=http.body if http.form is None else http.form,
+        timeouts=call.timeouts,
+        proxy=call.settings.proxy,
+    )
+
+
+def _stream(http: HttpRequest, call: Call, address: tuple[str, dict[str, str]]) -> Coroutine[Any, Any, ResponseStream]:
+    return call.transport.stream(
         http.method,
         address[0],
         headers=address[1],
@@ -546,10 +667,12 @@ def _mark_final(exc: OneLLMError, http: HttpRequest) -> None:
         exc.retryable = False
 
 
-def _refusal(dialect: ErrorDecoder, status: int, headers: Mapping[str, str], body: bytes) -> APIStatusError:
+def refusal(dialect: ErrorDecoder, status: int, headers: Mapping[str, str], body: bytes) -> APIStatusError:
     """The exception for an answer that is none. A redirect is one: following it would take the key elsewhere."""
     if status >= _HTTP_ERROR:
-        return dialect.decode_error(status, headers, body, now=time.time())
+        error = dialect.decode_error(status, headers, body, now=time.time())
+        error.headers = {name.lower(): value for name, value in headers.items() if name.lower() not in _COOKIES}
+        return error
     where = headers.get("location", "nowhere").partition("?")[0]
     return APIStatusError(
         f"the host redirects to {where}, and a key is not sent on: is base_url right?",

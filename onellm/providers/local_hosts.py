@@ -5,10 +5,11 @@ from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
+from onellm.dialects.openai.responses import OpenAIResponses
 from onellm.dialects.rerank import Rerank
 from onellm.providers import llama_server
 from onellm.providers.http import HttpProvider
-from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT
+from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, STATELESS
 
 LOCAL = (
     HttpProvider(
@@ -48,6 +49,7 @@ LOCAL = (
         key_optional=True,
         chat=OpenAIChat(think_tags=True, caching="automatic"),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         translations=OpenAITranslations(),
@@ -64,6 +66,7 @@ LOCAL = (
         key_optional=True,
         chat=OpenAIChat(think_tags=True, renames=MAX_TOKENS, response_formats=NO_JSON_OBJECT, audio_input=False),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
         docs="https://lmstudio.ai/docs/app/api/endpoints/openai",
@@ -76,6 +79,7 @@ LOCAL = (
         key_optional=True,
         chat=llama_server.CHAT,
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(keeps=False, refuses=STATELESS),
         embeddings=llama_server.EMBEDDINGS,
         transcriptions=OpenAITranscriptions(),
         models=llama_server.LlamaModels(),
@@ -91,6 +95,7 @@ LOCAL = (
         key_optional=True,
         chat=OpenAIChat(think_tags=True, caching="automatic", replay=("reasoning_content",)),
         completions=OpenAICompletions(),
+        responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
         transcriptions=OpenAITranscriptions(),
         models=OpenAIModels(),

@@ -36,9 +36,14 @@ if TYPE_CHECKING:
     from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
     from onellm.types.models import ModelInfo
     from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
-    from onellm.types.options import Timeouts, TokenSource
+    from onellm.types.options import Timeouts, TokenCredential, TokenSource
     from onellm.types.pages import Listing, ListRequest
     from onellm.types.rerank import RerankRequest, RerankResponse
+    from onellm.types.response_events import ResponseStreamEvent
+    from onellm.types.response_items import ResponseOutputItem
+    from onellm.types.response_params import ResponseRequest, StoredResponseRequest
+    from onellm.types.responses import InputTokenCountResponse, ResponseDeleted
+    from onellm.types.responses import Response as ModelResponse
     from onellm.types.secret import Secret
 
 ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
@@ -52,6 +57,10 @@ class ProviderSettings(Struct, kw_only=True):
     query:          what the URL of every request ends with
     proxy:          the proxy for its host, or None
     state:          what its auth keeps from one request to the next, such as a token
+    key_source:     where the key comes from: "argument", a variable, a file, or "none"
+    credential:     what gives tokens in place of a key, where the provider takes such an object
+    foreign_host:   the base URL was chosen by a file that came with somebody else's project: a key or token of the
+                    environment may not go there
     usual_headers:  what every request of JSON has, the key included; kept here once they are worked out
     preview:        nothing is sent: no token is fetched and nothing is signed, the key is a placeholder
     """
@@ -63,6 +72,9 @@ class ProviderSettings(Struct, kw_only=True):
     query: dict[str, str] = {}
     proxy: str | None = None
     state: dict[str, Any] = {}
+    key_source: str = "none"
+    credential: TokenCredential | None = None
+    foreign_host: bool = False
     usual_headers: dict[str, str] | None = None
     preview: bool = False
 
@@ -126,6 +138,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
     headers:  the caller's own; None takes one of ours away
     query:    the caller's own
+    body:     fields of the caller's own, for a request that has no body otherwise
     """
 
     transport: Transport
@@ -135,6 +148,7 @@ class Call(Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 512 << 20
     headers: Mapping[str, str | None] | None = None
     query: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = None
 
 
 class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
@@ -164,6 +178,7 @@ ChunkStream: TypeAlias = "AnswerStream[ChatCompletionChunk, ChatCompletion]"
 CompletionStream: TypeAlias = "AnswerStream[Completion, Completion]"
 TranscriptionStream: TypeAlias = "AnswerStream[TranscriptionStreamEvent, AnyTranscription]"
 ImageStream: TypeAlias = "AnswerStream[ImageStreamEvent, ImagesResponse]"
+EventStream: TypeAlias = "AnswerStream[ResponseStreamEvent, ModelResponse]"
 SpeechStream: TypeAlias = "AnswerStream[SpeechStreamEvent, SpeechAudioDoneEvent]"
 
 
@@ -248,6 +263,32 @@ class CompletionProvider(Protocol):
 
 
 @runtime_checkable
+class ResponseProvider(Protocol):
+    """Serves `responses`. One that keeps none raises `UnsupportedFeatureError` where it is asked for them again."""
+
+    async def create_response(self, request: ResponseRequest, call: Call) -> ModelResponse: ...
+
+    async def stream_response(self, request: ResponseRequest, call: Call) -> EventStream:
+        """Open a stream, up to and with its first event."""
+        ...
+
+    async def retrieve_response(self, request: StoredResponseRequest, call: Call) -> ModelResponse: ...
+
+    async def restream_response(self, request: StoredResponseRequest, call: Call) -> EventStream:
+        """Open the stream of a response that was begun before, up to and with its first event."""
+        ...
+
+    async def delete_response(self, response_id: str, call: Call) -> ResponseDeleted: ...
+    async def cancel_response(self, response_id: str, call: Call) -> ModelResponse: ...
+
+    async def list_response_items(
+        self, response_id: str, request: ListRequest, call: Call
+    ) -> Listing[ResponseOutputItem]: ...
+
+    async def count_input_tokens(self, request: ResponseRequest, call: Call) -> InputTokenCountResponse: ...
+
+
+@runtime_checkable
 class TranscriptionProvider(Protocol):
     """Serves `audio.transcriptions`. An answer of plain text is a `Transcription` with that text."""
 
@@ -326,6 +367,13 @@ class RerankProvider(Protocol):
     """Serves `rerank`."""
 
     async def create_rerank(self, request: RerankRequest, call: Call) -> RerankResponse: ...
+
+
+@runtime_checkable
+class CountsInputs(Protocol):
+    """An embedding provider whose models differ in how many inputs one request may have."""
+
+    def embedding_inputs(self, request: EmbeddingsRequest, call: Call) -> int: ...
 
 
 @runtime_checkable
@@ -410,6 +458,20 @@ class BatchProvider(Protocol):
 
 
 @runtime_checkable
+class InlineBatchProvider(Protocol):
+    """A `BatchProvider` that may take the requests in `BatchCreateRequest.lines`, and give results without a file."""
+
+    @property
+    def inline_batches(self) -> bool:
+        """Whether it does; else batches are made of files."""
+        ...
+
+    async def open_batch_results(self, batch: Batch, call: Call) -> Binary:
+        """Open the results of a batch that has ended, up to the first byte: lines for `read_batch_line`."""
+        ...
+
+
+@runtime_checkable
 class Settles(Protocol):
     """A provider whose address follows from its options: a region, a project, a resource."""
 
@@ -430,7 +492,7 @@ class Configurable(Protocol):
     base_url_env:   variables that replace it, in order
     key_env:        variables that hold the key, in order
     key_optional:   whether it works without a key
-    option_env:     the provider's own options, each with its variable
+    option_env:     the provider's own options, each with its variable, or with several, in order
     """
 
     @property
@@ -442,13 +504,23 @@ class Configurable(Protocol):
     @property
     def key_optional(self) -> bool: ...
     @property
-    def option_env(self) -> Mapping[str, str]: ...
+    def option_env(self) -> Mapping[str, str | tuple[str, ...]]: ...
+
+
+@runtime_checkable
+class ReadsBaseUrl(Protocol):
+    """A provider whose base URL users give in many forms."""
+
+    def read_base_url(self, url: str) -> tuple[str, dict[str, Any]]:
+        """The base URL in its one form, and the options that the given one says."""
+        ...
 
 
 OPERATIONS: dict[str, type] = {
     "chat": ChatProvider,
     "token_counts": TokenCountProvider,
     "completions": CompletionProvider,
+    "responses": ResponseProvider,
     "embeddings": EmbeddingProvider,
     "transcriptions": TranscriptionProvider,
     "translations": TranslationProvider,

@@ -22,6 +22,12 @@ OPENAI_ONLY = dict.fromkeys(
     "only OpenAI has it",
 )
 
+# Arguments of Responses that a host which keeps nothing cannot follow.
+STATELESS: dict[str, str] = dict.fromkeys(
+    ("background", "conversation", "previous_response_id", "store"),
+    "it keeps no responses: what was said before goes into the input",
+)
+
 
 def refuses(*names: str) -> dict[str, str]:
     return dict.fromkeys(names, "its API does not have it")

@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 # Providers with a module of their own; every other built-in one is a row of `compatible`.
-MODULES = {"llama_cpp": "onellm.providers.llama_cpp"}
+MODULES = {
+    "anthropic": "onellm.providers.anthropic",
+    "azure": "onellm.providers.azure",
+    "bedrock": "onellm.providers.bedrock",
+    "bedrock-mantle": "onellm.providers.bedrock_mantle",
+    "cohere": "onellm.providers.cohere",
+    "google": "onellm.providers.google",
+    "llama_cpp": "onellm.providers.llama_cpp",
+    "vertex": "onellm.providers.vertex",
+}
 _ROWS = "onellm.providers.compatible"
 ENTRY_POINTS = "onellm.providers"
 

@@ -49,7 +49,7 @@ class TokenCache:
 
     def drop(self, secret: Secret) -> None:
         """Forget a token that was refused, unless it has been renewed meanwhile."""
-        if self._token is not None and self._token.secret is secret:
+        if self._token is not None and self._token.secret == secret:
             self._token = None
 
     async def _renewed(self) -> Token:

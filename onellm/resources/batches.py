@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 
 from onellm.errors import APIStatusError, BadRequestError, InvalidRequestError, OneLLMError, ResponseDecodeError
 from onellm.policy.retry import retry, retry_making
+from onellm.providers.protocols import InlineBatchProvider
 from onellm.resources import validation
 from onellm.resources.core import Bound, Core, Options
 from onellm.resources.files import AsyncFiles, list_request
@@ -30,7 +31,7 @@ from onellm.types.options import CallOptions
 from onellm.types.pages import Listing
 
 if TYPE_CHECKING:
-    from onellm.providers.protocols import BatchProvider, FileProvider
+    from onellm.providers.protocols import BatchProvider, Binary, FileProvider
 
 _IN_MEMORY = 8 << 20  # bytes of requests; more go to a file
 _WRITE = 1 << 20  # bytes collected before they are written: a hop to a thread costs 50 us
@@ -130,6 +131,9 @@ class AsyncBatches:
         served.check_batch(request)
         if first is None or waiting is None:
             return await retry_making(lambda: served.create_batch(request, options.call), options.retry, asked=asked)
+        if _inline(served):
+            request.lines = [*_encoded(served, names, first, waiting, endpoint)]
+            return await retry_making(lambda: served.create_batch(request, options.call), options.retry, asked=asked)
         self._core.require(name, "files")
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as lines:
             await _write(_encoded(served, names, first, waiting, endpoint), cast("IO[bytes]", lines))
@@ -221,7 +225,8 @@ class AsyncBatches:
             NotFoundError: there is no such batch.
         """
         bound, taken, _ = self._prepare("batches.results", provider, options, CallOptions)
-        self._core.require(bound.provider.name, "files")
+        if not _inline(bound.provider):
+            self._core.require(bound.provider.name, "files")
         return AsyncBatchResults(_results(bound, taken, validation.text(batch_id, "batch_id")))
 
     def _prepare(
@@ -347,32 +352,48 @@ async def _results(bound: Bound, options: Options, batch_id: str) -> AsyncGenera
             f"batch {batch_id} is {batch.status}: wait for it with `await client.batches.wait({batch_id!r})`",
             provider=batch.provider,
         )
+    if isinstance(provider, InlineBatchProvider) and provider.inline_batches:
+        source = await retry(provider.open_batch_results, options.retry, batch, options.call)
+        async with contextlib.aclosing(_lines(source, f"the results of {batch_id}", options)) as lines:
+            async for line in lines:
+                yield provider.read_batch_line(line, batch)
+        return
     found = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
     if not found and batch.status == "failed":
         raise BadRequestError(_why(batch), provider=batch.provider, request_id=batch.request_id, body=batch.raw)
     for file_id in found:
         source = await retry(files.open_file, options.retry, file_id, options.call)
-        try:
-            waiting = bytearray()
-            looked = 0  # up to here there is no line end
-            while piece := await source.read():
-                waiting += piece
-                begin = 0
-                while (end := waiting.find(b"\n", max(begin, looked))) >= 0:
-                    if line := bytes(waiting[begin:end]).strip():
-                        yield provider.read_batch_line(line, batch)
-                    begin = end + 1
-                del waiting[:begin]
-                looked = len(waiting)
-                if looked > options.call.max_event_bytes:
-                    raise ResponseDecodeError(
-                        f"a line of {file_id} is longer than {options.call.max_event_bytes} bytes",
-                        provider=batch.provider,
-                    )
-            if line := bytes(waiting).strip():
+        async with contextlib.aclosing(_lines(source, file_id, options)) as lines:
+            async for line in lines:
                 yield provider.read_batch_line(line, batch)
-        finally:
-            source.close()
+
+
+async def _lines(source: "Binary", what: str, options: Options) -> AsyncGenerator[bytes, None]:
+    """The lines of an answer as it comes, without blank ones; it is closed at the end, however that comes."""
+    try:
+        waiting = bytearray()
+        looked = 0  # up to here there is no line end
+        while piece := await source.read():
+            waiting += piece
+            begin = 0
+            while (end := waiting.find(b"\n", max(begin, looked))) >= 0:
+                if line := bytes(waiting[begin:end]).strip():
+                    yield line
+                begin = end + 1
+            del waiting[:begin]
+            looked = len(waiting)
+            if looked > options.call.max_event_bytes:
+                raise ResponseDecodeError(
+                    f"a line of {what} is longer than {options.call.max_event_bytes} bytes", provider=source.provider
+                )
+        if line := bytes(waiting).strip():
+            yield line
+    finally:
+        source.close()
+
+
+def _inline(provider: object) -> bool:
+    return isinstance(provider, InlineBatchProvider) and provider.inline_batches
 
 
 def _why(batch: Batch) -> str:

@@ -169,7 +169,7 @@ class AsyncChatCompletions:
         retries_on_invalid:  how often a model whose answer does not fit is shown what is wrong, and asked again
 
         Raises:
-            ResponseValidationError: the answer does not fit; says where, and its `body` is the text.
+            ResponseValidationError: the answer does not fit; says where, and its `raw` is the text.
             OneLLMError: as `create` does.
         """
         from onellm.resources import parsing  # noqa: PLC0415 - for callers who use it

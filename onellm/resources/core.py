@@ -22,6 +22,7 @@ from onellm.providers.protocols import (
     Configurable,
     Provider,
     ProviderSettings,
+    ReadsBaseUrl,
     Response,
     ResponseStream,
     Settles,
@@ -189,6 +190,7 @@ class Core:
                 max_body_bytes=self._http.max_body_bytes,
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
+                body=taken.get("extra_body"),
             ),
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
@@ -214,6 +216,8 @@ class Core:
             key_env=provider.key_env,
             key_optional=provider.key_optional,
             option_env=provider.option_env,
+            takes_credential=getattr(provider, "takes_credential", False),
+            read_base_url=provider.read_base_url if isinstance(provider, ReadsBaseUrl) else None,
             arguments=arguments,
             file=self.config.file,
         )
@@ -233,6 +237,9 @@ class Core:
             headers=headers,
             options=resolved.options,
             proxy=proxy or None,
+            key_source=resolved.key_source,
+            credential=resolved.credential,
+            foreign_host=resolved.foreign_host,
         )
         return provider.settle(settings) if isinstance(provider, Settles) else settings
 

@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
 from onellm.policy.retry import retry
+from onellm.providers.protocols import CountsInputs
 from onellm.resources import validation
 from onellm.resources.core import Core, Options
 from onellm.types.embeddings import (
@@ -67,7 +68,12 @@ class AsyncEmbeddings:
             on_unsupported=options.on_unsupported,
         )
         provider = cast("EmbeddingProvider", bound.provider)
-        parts = _parts(inputs, provider.max_embedding_inputs, provider.max_embedding_tokens)
+        most = (
+            provider.embedding_inputs(request, options.call)
+            if isinstance(provider, CountsInputs)
+            else provider.max_embedding_inputs
+        )
+        parts = _parts(inputs, most, provider.max_embedding_tokens)
         if len(parts) == 1:
             return await retry(provider.create_embeddings, options.retry, request, options.call)
         return await _in_parts(provider, request, options, parts)

@@ -37,7 +37,7 @@ def params(given: Mapping[str, Any], known: Any, call: str) -> dict[str, Any]:
     names: dict[str, Any] = known.__annotations__
     for name in given:
         if name not in names:
-            near = _near(name, names)
+            near = nearest(name, names)
             hint = (
                 f"; did you mean {near}?" if near else "; what a provider takes beyond this goes into extra_body={...}"
             )
@@ -72,7 +72,7 @@ def choice(value: Any, known: Any, name: str, call: str) -> Any:
     values: tuple[str, ...] = get_args(known)
     if value is None or value in values:
         return value
-    near = _near(str(value), values)
+    near = nearest(str(value), values)
     hint = f"; did you mean {near!r}?" if near else f"; it is one of {', '.join(map(repr, values))}"
     raise InvalidRequestError(f"{call}: {name} cannot be {value!r}{hint}", param=name)
 
@@ -150,7 +150,7 @@ def _explain(plain: list[dict[str, Any]], exc: msgspec.ValidationError) -> None:
         place = re.fullmatch(r"\.messages\[(\d+)\]\.content\[(\d+)\]\.type", found["path"] or "")
         if tag is None or place is None:
             raise _at(exc) from None
-        if near := _near(tag["tag"], _PART_TYPES, 0.7):
+        if near := nearest(tag["tag"], _PART_TYPES, 0.7):
             raise InvalidRequestError(
                 f"{found['path'].removeprefix('.')} is {tag['tag']!r}; did you mean {near!r}?", param="messages"
             ) from None
@@ -178,7 +178,8 @@ def _at(exc: msgspec.ValidationError) -> InvalidRequestError:
     return InvalidRequestError(f"{path}: {what}" if path else what, param=re.split(r"[.\[]", path)[0] or None)
 
 
-def _near(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is most like another, if one is."""
     import difflib  # noqa: PLC0415 - only for a message
 
     near = difflib.get_close_matches(name, list(known), 1, cutoff)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import aiohttp
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from msgspec import Struct
+from yarl import URL
 
 from onellm.errors import (
     APIConnectionError,
@@ -416,7 +417,7 @@ def _send(  # noqa: PLR0917 - a request has so many parts
         return _send_form(pool, method, url, headers, body, timeouts, proxy, watch)
     return pool.session.request(
         method,
-        url,
+        _as_it_is(url),
         data=io.BytesIO(body) if body is not None and len(body) > _SMALL_BODY else body,
         headers=headers,
         allow_redirects=False,
@@ -443,7 +444,7 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
     try:
         return await pool.session.request(
             method,
-            url,
+            _as_it_is(url),
             data=data,
             headers=headers,
             allow_redirects=False,
@@ -457,6 +458,11 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
         if data.failure is not None and not isinstance(exc, asyncio.CancelledError):
             raise SourceError(data.failure) from exc
         raise
+
+
+def _as_it_is(url: str) -> str | URL:
+    """A URL whose escapes stay: yarl would make `%3A` a colon again, and a signature of the path would not fit."""
+    return URL(url, encoded=True) if "%" in url and url.isascii() else url
 
 
 def _comes_at_once(response: aiohttp.ClientResponse, limit: int) -> bool:

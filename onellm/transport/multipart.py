@@ -121,10 +121,19 @@ async def open_form(form: Form, progress: Callable[[], object]) -> FormBody:
     return FormBody(form, opened, progress)
 
 
+def _paths(form: Form) -> list[str]:
+    """The arguments that the files are: those of a list, whose field is `image[]`, by their places: `image[1]`."""
+    names = [name for name, _ in form.files]
+    return [
+        f"{name.removesuffix('[]')}[{names[:place].count(name)}]" if name.endswith("[]") else name
+        for place, name in enumerate(names)
+    ]
+
+
 def _open_paths(form: Form) -> list[IO[bytes] | None]:
     opened: list[IO[bytes] | None] = []
     try:
-        for name, file in form.files:
+        for name, file in zip(_paths(form), (file for _, file in form.files), strict=True):
             opened.append(_open(name, file.source) if isinstance(file.source, FilePath) else None)
     except BaseException:
         _close(opened)
@@ -136,10 +145,12 @@ def _open(name: str, path: FilePath) -> IO[bytes]:
     try:
         return open(path, "rb")  # noqa: PTH123 - any PathLike; closed by the form
     except FileNotFoundError as exc:
-        raise InvalidRequestError(f"{name}: there is no file {os.fspath(path)!r}", param=name) from exc
+        raise InvalidRequestError(
+            f"{name}: there is no file {os.fspath(path)!r}", param=name.partition("[")[0]
+        ) from exc
     except OSError as exc:
         raise InvalidRequestError(
-            f"{name}: {os.fspath(path)!r} cannot be read: {exc.strerror or exc}", param=name
+            f"{name}: {os.fspath(path)!r} cannot be read: {exc.strerror or exc}", param=name.partition("[")[0]
         ) from exc
 
 
@@ -241,4 +252,4 @@ def _open_source(name: str, file: InputFile, own: IO[bytes] | None) -> _Source:
     try:
         return _File(source, source.seek(0, os.SEEK_END))
     except (OSError, ValueError) as exc:  # closed, above all
-        raise InvalidRequestError(f"{name}: the file cannot be read: {exc}", param=name) from exc
+        raise InvalidRequestError(f"{name}: the file cannot be read: {exc}", param=name.partition("[")[0]) from exc

@@ -65,7 +65,7 @@ class Answer(Model, kw_only=True, gc=False):
 
     def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:
         """Every field as it is here, and the unknown ones that were received."""
-        merged: dict[str, Any] = _extend(
+        merged: dict[str, Any] = extend(
             _fields(self, keep_none=not exclude_none), _object(self.raw), keep_none=not exclude_none
         )
         return merged
@@ -106,11 +106,11 @@ def _merge(received: Any, ours: Any) -> Any:
     return received
 
 
-def _extend(ours: Any, received: Any, *, keep_none: bool) -> Any:
+def extend(ours: Any, received: Any, *, keep_none: bool) -> Any:
     """Ours wins; what was received and has no field of ours stands beside it."""
     if isinstance(ours, dict) and isinstance(received, dict):
         extra = {key: value for key, value in received.items() if key not in ours and (keep_none or value is not None)}
-        return {key: _extend(value, received.get(key), keep_none=keep_none) for key, value in ours.items()} | extra
+        return {key: extend(value, received.get(key), keep_none=keep_none) for key, value in ours.items()} | extra
     if isinstance(ours, list) and isinstance(received, list) and len(ours) == len(received):
-        return [_extend(*pair, keep_none=keep_none) for pair in zip(ours, received, strict=True)]
+        return [extend(*pair, keep_none=keep_none) for pair in zip(ours, received, strict=True)]
     return ours

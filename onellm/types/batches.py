@@ -1,6 +1,6 @@
 """Batches: what callers say, and what they get. https://platform.openai.com/docs/api-reference/batch"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Required, TypeAlias
 
 from msgspec import Meta, Struct, field
@@ -159,9 +159,14 @@ class BatchResult(Struct, frozen=True, kw_only=True):
 
 
 class BatchCreateRequest(Request, kw_only=True):
-    """A validated call to begin a batch. model: for all requests; "" where each has its own."""
+    """A validated call to begin a batch.
+
+    model:  for all requests; "" where each has its own
+    lines:  the requests, as the dialect encodes each, for a provider that takes them in the call itself
+    """
 
     input_file_id: str
     endpoint: str
     completion_window: str
     params: dict[str, Any]
+    lines: Sequence[bytes] = ()

@@ -3,10 +3,12 @@
 Received types have OpenAI's names; fields beyond OpenAI's are marked. https://platform.openai.com/docs/api-reference/chat
 """
 
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, field
 
+from onellm.errors import ResponseDecodeError, UnsupportedFeatureError
 from onellm.types.base import Answer, Model
 
 if TYPE_CHECKING:
@@ -145,6 +147,35 @@ class ChatCompletionAudio(Model, kw_only=True, gc=False):
     transcript: str = ""
 
 
+class ImageSource(Model, kw_only=True, gc=False):
+    """Where an image is: mostly a `data:` URL."""
+
+    url: str = ""
+
+
+class OutputImage(Model, kw_only=True, gc=False):
+    """Beyond OpenAI: an image that the model made, in the shape of a message's image part."""
+
+    type: str = "image_url"
+    image_url: ImageSource = field(default_factory=ImageSource)
+
+    @property
+    def content(self) -> bytes:
+        """The image itself, decoded anew each time.
+
+        Raises:
+            UnsupportedFeatureError: it stands at a URL; nothing is downloaded unasked.
+            ResponseDecodeError: it is not base64.
+        """
+        head, _, encoded = self.image_url.url.partition(",")
+        if not head.startswith("data:"):
+            raise UnsupportedFeatureError(f"the image stands at {self.image_url.url}; download it yourself")
+        try:
+            return b64decode(encoded, validate=True)
+        except ValueError as exc:
+            raise ResponseDecodeError(f"the image is not base64: {exc}") from exc
+
+
 class TopLogprob(Model, kw_only=True, gc=False):
     """A candidate for one position. `bytes` are the UTF-8 bytes of the token."""
 
@@ -166,12 +197,20 @@ class ChoiceLogprobs(Model, kw_only=True, gc=False):
     refusal: list[TokenLogprob] | None = None
 
 
+class PromptFilterResult(Model, kw_only=True, gc=False):
+    """Beyond OpenAI: what a host's filters found in one prompt, by category; see `Choice.content_filter_results`."""
+
+    prompt_index: int = 0
+    content_filter_results: dict[str, Any] | None = None
+
+
 class ChatCompletionMessage(Model, kw_only=True, gc=False):
     """The answer's message; it goes back in as it is: `messages.append(reply.choices[0].message)`.
 
     Beyond OpenAI:
     reasoning:      the model's thinking as text, where the provider shows it
     citations:      sources, where the provider names them
+    images:         what the model drew, where it draws
     provider_data:  what the provider wants back with the message
     """
 
@@ -186,21 +225,28 @@ class ChatCompletionMessage(Model, kw_only=True, gc=False):
     reasoning_content: str | None = None
     reasoning_details: list[dict[str, Any]] | None = None
     citations: list[Citation] | None = None
+    images: list[OutputImage] | None = None
     provider_data: ProviderData | None = None
 
 
 class Choice(Model, kw_only=True, gc=False):
-    """One of the `n` answers. `finish_reason_raw` is the provider's own word."""
+    """One of the `n` answers. `finish_reason_raw` is the provider's own word.
+
+    Beyond OpenAI:
+    content_filter_results:  what a host's filters found, by category, such as {"hate": {"filtered": False,
+                             "severity": "safe"}}; of a streamed answer, the worst that was said of each
+    """
 
     index: int = 0
     message: ChatCompletionMessage = field(default_factory=ChatCompletionMessage)
     finish_reason: FinishReason | None = None
     finish_reason_raw: str | None = None
     logprobs: ChoiceLogprobs | None = None
+    content_filter_results: dict[str, Any] | None = None
 
 
 class ChatCompletion(Answer, kw_only=True, gc=False):
-    """A whole answer."""
+    """A whole answer. Beyond OpenAI, `prompt_filter_results` is what a host's filters found in the question."""
 
     id: str = ""
     object: str = "chat.completion"
@@ -210,6 +256,7 @@ class ChatCompletion(Answer, kw_only=True, gc=False):
     usage: CompletionUsage | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None
+    prompt_filter_results: list[PromptFilterResult] | None = None
 
     def cost(self) -> "Decimal | None":
         """What it cost in US dollars, by the price list of `genai-prices`; None where that is not known.
@@ -276,20 +323,33 @@ class ChoiceDelta(Model, kw_only=True, gc=False):
     reasoning_content: str | None = None
     reasoning_details: list[dict[str, Any]] | None = None
     citations: list[Citation] | None = None
+    images: list[OutputImage] | None = None
 
 
 class ChunkChoice(Model, kw_only=True, gc=False):
-    """One choice's part of a chunk."""
+    """One choice's part of a chunk.
+
+    Beyond OpenAI:
+    content_filter_results:  as in `Choice`, of a part of the text
+    content_filter_offsets:  the part that they are about, where a host filters while it streams: `check_offset`,
+                             `start_offset` and `end_offset`, in characters; such a chunk adds nothing to the message
+    """
 
     index: int = 0
     delta: ChoiceDelta = field(default_factory=ChoiceDelta)
     finish_reason: FinishReason | None = None
     finish_reason_raw: str | None = None
     logprobs: ChoiceLogprobs | None = None
+    content_filter_results: dict[str, Any] | None = None
+    content_filter_offsets: dict[str, Any] | None = None
 
 
 class ChatCompletionChunk(Answer, kw_only=True, gc=False):
-    """A piece of a streamed answer."""
+    """A piece of a streamed answer.
+
+    Beyond OpenAI, `prompt_filter_results` is as in `ChatCompletion`; what a host says of the question before the
+    answer begins stands on the first piece of the answer.
+    """
 
     id: str = ""
     object: str = "chat.completion.chunk"
@@ -299,3 +359,4 @@ class ChatCompletionChunk(Answer, kw_only=True, gc=False):
     usage: CompletionUsage | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None
+    prompt_filter_results: list[PromptFilterResult] | None = None

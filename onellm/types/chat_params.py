@@ -5,7 +5,7 @@ https://platform.openai.com/docs/api-reference/chat/create
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Required, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Required, TypeAlias
 
 from msgspec import Meta, Struct
 from typing_extensions import TypedDict
@@ -48,14 +48,23 @@ class FileData(TypedDict, total=False):
     filename: str
 
 
+class CacheControl(TypedDict, total=False):
+    """Beyond OpenAI: up to here the prompt is to be cached, for five minutes or an hour."""
+
+    type: Required[Literal["ephemeral"]]
+    ttl: Literal["5m", "1h"]
+
+
 class TextPartParam(TypedDict):
     type: Literal["text"]
     text: str
+    cache_control: NotRequired[CacheControl]
 
 
 class ImagePartParam(TypedDict):
     type: Literal["image_url"]
     image_url: ImageUrl
+    cache_control: NotRequired[CacheControl]
 
 
 class InputAudioPartParam(TypedDict):
@@ -66,6 +75,7 @@ class InputAudioPartParam(TypedDict):
 class FilePartParam(TypedDict):
     type: Literal["file"]
     file: FileData
+    cache_control: NotRequired[CacheControl]
 
 
 class RefusalPartParam(TypedDict):
@@ -147,18 +157,21 @@ class SystemMessageParam(TypedDict, total=False):
     role: Required[Literal["system"]]
     content: Required[str | Iterable[TextPartParam]]
     name: str
+    cache_control: CacheControl
 
 
 class DeveloperMessageParam(TypedDict, total=False):
     role: Required[Literal["developer"]]
     content: Required[str | Iterable[TextPartParam]]
     name: str
+    cache_control: CacheControl
 
 
 class UserMessageParam(TypedDict, total=False):
     role: Required[Literal["user"]]
     content: Required[str | Iterable[PartParam]]
     name: str
+    cache_control: CacheControl
 
 
 class AssistantMessageParam(TypedDict, total=False):
@@ -168,12 +181,17 @@ class AssistantMessageParam(TypedDict, total=False):
     name: str
     tool_calls: Iterable[FunctionCallParam | CustomCallParam]
     audio: Mapping[str, str] | None
+    cache_control: CacheControl
 
 
 class ToolMessageParam(TypedDict):
+    """What a tool gave. Beyond OpenAI: is_error says that it failed, to providers that want to know."""
+
     role: Literal["tool"]
     tool_call_id: str
-    content: str | Iterable[TextPartParam]
+    content: str | Iterable[TextPartParam | ImagePartParam | FilePartParam]
+    cache_control: NotRequired[CacheControl]
+    is_error: NotRequired[bool]
 
 
 class FunctionMessageParam(TypedDict):
@@ -219,6 +237,7 @@ class AssistantMessage(_Message, tag="assistant"):
 class ToolMessage(_Message, tag="tool"):
     tool_call_id: str
     content: str | list[Part]
+    is_error: bool | None = None
 
 
 class FunctionMessage(_Message, tag="function"):
@@ -259,6 +278,7 @@ class ToolParam(TypedDict, total=False):
     type: Required[str]
     function: FunctionDefinition
     custom: CustomDefinition
+    cache_control: CacheControl
 
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from msgspec import Meta, field
 
 from onellm.types.base import Answer, Model
-from onellm.types.chat import CompletionUsage, FinishReason, Seconds
+from onellm.types.chat import CompletionUsage, FinishReason, PromptFilterResult, Seconds
 from onellm.types.chat_params import StreamOptions
 from onellm.types.options import CallOptions
 from onellm.types.request import Request
@@ -56,7 +56,8 @@ class CompletionLogprobs(Model, kw_only=True, gc=False):
 class CompletionChoice(Model, kw_only=True, gc=False):
     """One continuation; with several prompts the `n` of the first come first.
 
-    `finish_reason_raw` is the provider's own word.
+    `finish_reason_raw` is the provider's own word. Beyond OpenAI, `content_filter_results` is what a host's filters
+    found, as in a chat's `Choice`.
     """
 
     index: int = 0
@@ -64,10 +65,14 @@ class CompletionChoice(Model, kw_only=True, gc=False):
     finish_reason: FinishReason | None = None
     finish_reason_raw: str | None = None
     logprobs: CompletionLogprobs | None = None
+    content_filter_results: dict[str, Any] | None = None
 
 
 class Completion(Answer, kw_only=True, gc=False):
-    """A whole answer, or a chunk of a streamed one, whose texts are the pieces."""
+    """A whole answer, or a chunk of a streamed one, whose texts are the pieces.
+
+    Beyond OpenAI, `prompt_filter_results` is what a host's filters found in the prompts.
+    """
 
     id: str = ""
     object: str = "text_completion"
@@ -76,6 +81,7 @@ class Completion(Answer, kw_only=True, gc=False):
     choices: list[CompletionChoice] = field(default_factory=list[CompletionChoice])
     usage: CompletionUsage | None = None
     system_fingerprint: str | None = None
+    prompt_filter_results: list[PromptFilterResult] | None = None
 
     def cost(self) -> "Decimal | None":
         """What it cost in US dollars, by the price list of `genai-prices`; None where that is not known.

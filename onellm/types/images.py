@@ -28,6 +28,13 @@ class Svg(TypedDict, total=False):
     reasoning: SvgReasoning | None
 
 
+class SvgEdit(TypedDict, total=False):
+    """Which model redraws an SVG, where not the one that it was drawn by."""
+
+    model: str
+    reasoning: SvgReasoning | None
+
+
 class _ImageParams(CallOptions, total=False):
     """What `images.generate` and `images.edit` both take."""
 
@@ -43,7 +50,6 @@ class _ImageParams(CallOptions, total=False):
     response_format: Literal["url", "b64_json"] | None
     safety_identifier: str | None
     size: str | None
-    svg: Svg | None
     user: str | None
 
 
@@ -55,12 +61,14 @@ class ImageParams(_ImageParams, total=False):
 
     moderation: Literal["low", "auto"] | None
     style: str | None
+    svg: Svg | None
 
 
 class ImageEditParams(_ImageParams, total=False):
     """Everything `images.edit` takes beside model, image, mask, markup, prompt and stream."""
 
     input_fidelity: Literal["high", "low"] | None
+    svg: SvgEdit | None
 
 
 class ImageVariationParams(CallOptions, total=False):

@@ -1,13 +1,23 @@
 """What goes with a call beside its arguments."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 from typing_extensions import TypedDict
 
 TokenSource = Callable[[], "str | Awaitable[str]"]
 """Called before each request; gives a bearer token."""
+
+
+@runtime_checkable
+class TokenCredential(Protocol):
+    """Gives tokens that run out, as the credentials of `azure-identity` do: those of its `aio`, and the others."""
+
+    def get_token(self, *scopes: str) -> Any:
+        """An object with `token`, the text, and `expires_on`, the Unix time of its end; or an awaitable of one."""
+        ...
+
 
 OnUnsupported = Literal["raise", "warn", "drop"]
 """What happens to an argument that the provider cannot express."""

@@ -12,6 +12,8 @@ from wire import completions as completions_wire
 from wire.moderations import OPENAI as MODERATION
 from wire.rerank import ANSWERS as RERANKED
 from wire.rerank import DOCUMENTS, QUERY
+from wire.responses import STREAM as RESPONSE_STREAM
+from wire.responses import WHOLE as RESPONSE
 
 from onellm import (
     APIConnectionError,
@@ -20,6 +22,7 @@ from onellm import (
     ImageStream,
     InvalidRequestError,
     OneLLM,
+    ResponseStream,
     SpeechResponse,
     SpeechStream,
     TranscriptionStream,
@@ -196,3 +199,25 @@ def test_a_binary_answer_is_of_its_own_class() -> None:
     """What `files.content` gives and what speech is have the same methods."""
     names = {name for name in dir(BinaryResponse) if not name.startswith("_")}
     assert {name for name in dir(SpeechResponse) if not name.startswith("_")} == names
+
+
+def test_responses(provider: Provider, client: OneLLM) -> None:
+    provider.loopback.plays(Answer(chunks=[RESPONSE]))
+    reply = client.responses.create(model="m", input="Hi")
+    assert reply.output_text == "Grüße, 🌊!"
+    assert client.responses.retrieve("resp_1").to_dict() == RESPONSE
+    provider.loopback.plays(Answer(chunks=[{"data": [reply.output[1].to_dict()], "has_more": False}]))
+    assert [item.id for item in client.responses.input_items.list("resp_1")] == ["msg_1"]
+    assert [(request.method, request.path) for request in provider.loopback.requests] == [
+        ("POST", "/v1/responses"),
+        ("GET", "/v1/responses/resp_1"),
+        ("GET", "/v1/responses/resp_1/input_items"),
+    ]
+
+
+def test_streamed_responses(provider: Provider, client: OneLLM) -> None:
+    provider.loopback.plays(streamed(*RESPONSE_STREAM))
+    with client.responses.create(model="m", input="Hi", stream=True) as stream:
+        assert isinstance(stream, ResponseStream)
+        assert "".join(stream.text()) == "Grüße, 🌊!"
+        assert stream.get_final_response().id == "resp_1"

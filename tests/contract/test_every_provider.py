@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from loopback import Answer, Loopback, Recorded, type_sse
 from wire import ChatWire, EmbeddingsWire, ModelsWire, wire
 
 from onellm import AsyncOneLLM, RetryPolicy
+from onellm.config import variables
 from onellm.dialects.openai.messages import short_id
 from onellm.errors import (
     APIConnectionError,
@@ -29,10 +31,12 @@ from onellm.errors import (
 )
 from onellm.providers.auth import HeaderKey
 from onellm.providers.http import HttpProvider
+from onellm.providers.protocols import ProviderSettings, ReadsBaseUrl
 from onellm.providers.registry import MODULES, get_provider, list_providers
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import EmbeddingsRequest
+from onellm.types.secret import Secret
 
 KEY = "sk-contract-0123456789"
 MODEL = "vendor/model-1"
@@ -59,7 +63,10 @@ def _nothing_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     ours = {
-        variable for row in ROWS.values() for variable in (*row.key_env, *row.base_url_env, *row.option_env.values())
+        variable
+        for row in ROWS.values()
+        for named in (row.key_env, row.base_url_env, *row.option_env.values())
+        for variable in variables(named)
     }
     for variable in os.environ:
         if variable in ours or variable.startswith("ONELLM_") or variable.lower().endswith("_proxy"):
@@ -110,9 +117,18 @@ async def collect(client: AsyncOneLLM, name: str, chunks: list[ChatCompletionChu
             chunks.append(chunk)  # noqa: PERF401 - one by one
 
 
+def base_path(name: str) -> str:
+    """Where a row looks for its API under the base URL of `connect`."""
+    row, path = ROWS[name], "/base/v9"
+    if isinstance(row, ReadsBaseUrl):
+        url, options = row.read_base_url(f"http://127.0.0.1{path}")
+        path = urlsplit(row.settle(ProviderSettings(api_key=Secret(KEY), base_url=url, options=options)).base_url).path
+    return path
+
+
 def check_head(request: Recorded, name: str, method: str, path: str) -> None:
     """Method, path and the key where the row says it goes, and in no other place."""
-    assert (request.method, request.path) == (method, f"/base/v9/{path}")
+    assert (request.method, request.path) == (method, f"{base_path(name)}/{path}")
     auth = ROWS[name].auth
     if isinstance(auth, HeaderKey):
         assert request.headers[auth.header.lower()] == auth.prefix + KEY
@@ -228,7 +244,7 @@ async def test_429_is_retried_after_its_wait_then_raised(
     assert len(server.requests) == 3
     assert len({request.body for request in server.requests}) == 1
     assert (caught.value.provider, caught.value.model, caught.value.status_code) == (name, MODEL, 429)
-    assert (caught.value.retry_after, caught.value.request_id, caught.value.body) == (0.002, "req_1", refusal)
+    assert (caught.value.retry_after, caught.value.request_id, caught.value.raw) == (0.002, "req_1", refusal)
 
 
 @serving("chat")
@@ -256,7 +272,8 @@ async def test_400_is_sent_once(name: str, stream: bool, server: Loopback) -> No
         with pytest.raises(BadRequestError, match="try again") as caught:
             await client.chat.completions.create(**ask(name), stream=stream)
     assert len(server.requests) == 1
-    assert (caught.value.provider, caught.value.model, caught.value.code) == (name, MODEL, "unsupported_value")
+    code = "unsupported_value" if bytes_of(name).has_codes else None
+    assert (caught.value.provider, caught.value.model, caught.value.code) == (name, MODEL, code)
 
 
 @serving("chat")
@@ -460,11 +477,11 @@ async def test_embeddings(name: str, server: Loopback) -> None:
     vectors = played.vectors[: len(texts)]
     server.plays(Answer(chunks=[played.answer(vectors)], headers={"x-request-id": "req_1"}))
     async with connect(server, name) as client:
-        reply = await client.embeddings.create(model=f"{name}/{MODEL}", input=texts)
+        reply = await client.embeddings.create(model=f"{name}/{played.model}", input=texts)
     (request,) = server.requests
-    path = dialect.encode_request(EmbeddingsRequest(provider=name, model=MODEL, input=texts, params={})).path
+    path = dialect.encode_request(EmbeddingsRequest(provider=name, model=played.model, input=texts, params={})).path
     check_head(request, name, "POST", path)
-    played.check_body(request.json, MODEL, texts)
+    played.check_body(request.json, played.model, texts)
     assert [list(item.embedding) for item in reply.data] == vectors
     assert [item.index for item in reply.data] == list(range(len(texts)))
     assert (reply.provider, reply.request_id) == (name, "req_1")
@@ -472,12 +489,13 @@ async def test_embeddings(name: str, server: Loopback) -> None:
 
 @serving("embeddings")
 async def test_embeddings_refused(name: str, server: Loopback) -> None:
+    model = wire(ROWS[name].embeddings).model
     server.plays(Answer(status=429, chunks=[b'{"error":{"message":"slow down"}}'], headers={"Retry-After": "0"}))
     async with connect(server, name) as client:
         with pytest.raises(RateLimitError, match="slow down") as caught:
-            await client.embeddings.create(model=f"{name}/{MODEL}", input="a")
+            await client.embeddings.create(model=f"{name}/{model}", input="a")
     assert len(server.requests) == 3
-    assert (caught.value.provider, caught.value.model) == (name, MODEL)
+    assert (caught.value.provider, caught.value.model) == (name, model)
 
 
 @serving("models")

@@ -528,7 +528,7 @@ def test_an_error_inside_a_whole_200(bad: bytes, cls: type[APIStatusError], mess
     with pytest.raises(cls) as caught:
         read(body)
     assert caught.value.message.startswith(message)
-    assert caught.value.body == body
+    assert caught.value.raw == body
 
 
 @pytest.mark.parametrize("value", [None, "", {}, [], False, 0])
@@ -566,7 +566,7 @@ def test_a_hosts_own_error_codes() -> None:
 def test_what_is_no_chat_completion(body: bytes) -> None:
     with pytest.raises(ResponseDecodeError, match="not a chat completion") as caught:
         read(body)
-    assert caught.value.body == body
+    assert caught.value.raw == body
 
 
 @pytest.mark.parametrize("data", [b"{", b"nonsense", b"[1]", b"5", b'{"x":' * 90_000])

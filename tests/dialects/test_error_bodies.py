@@ -226,7 +226,7 @@ def test_the_shapes(status: int, body: bytes, info: ErrorInfo, cls: type[APIStat
     error = decode_error(status, {}, body, now=NOW)
     assert isinstance(error, cls)
     assert (error.status_code, error.code, error.type, error.param) == (status, info.code, info.type, info.param)
-    assert error.body == body
+    assert error.raw == body
     assert error.retry_after == info.retry_after
     assert error.message == (info.message or f"HTTP {status} without an explanation")
 

@@ -67,7 +67,7 @@ def test_more_than_can_be_mended() -> None:
 def test_no_object(value: Any) -> None:
     with pytest.raises(ResponseDecodeError, match="not a chat completion") as caught:
         completion(value)
-    assert caught.value.body == msgspec.json.encode(value)
+    assert caught.value.raw == msgspec.json.encode(value)
 
 
 def test_our_own_fields_cannot_be_sent() -> None:
@@ -80,7 +80,7 @@ def test_our_own_fields_cannot_be_sent() -> None:
 def test_what_is_no_json(body: bytes) -> None:
     with pytest.raises(ResponseDecodeError, match="not a thing") as caught:
         decode_json(body, "a thing")
-    assert caught.value.body == body
+    assert caught.value.raw == body
 
 
 json_values = st.recursive(

@@ -4,7 +4,6 @@ What differs is listed, each with its reason; a difference that is not listed is
 does not occur.
 """
 
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,9 @@ from typing import Any
 import pytest
 from loopback import Answer, Loopback, Recorded, type_sse
 from openai import AsyncOpenAI
-from openai.resources.chat.completions import AsyncCompletions
-from openai.types.chat.completion_create_params import CompletionCreateParamsBase
-from openai.types.embedding_create_params import EmbeddingCreateParams
 from wire.chat_completions import ANSWER, STREAM, TOOL_ANSWER, embeddings, model, models
 
 from onellm import AsyncOneLLM
-from onellm.types.chat_params import ChatParams
-from onellm.types.embeddings import EmbeddingParams
 
 MODEL = "gpt-5.4-mini"
 KEY = "sk-oracle-0123456789"
@@ -286,22 +280,3 @@ async def test_the_same_answers_are_read(server: Loopback) -> None:
         expected = await read(theirs, "")
     async with AsyncOneLLM(api_key=KEY, base_url=f"{server.url}/v1") as ours:
         assert await read(ours, "openai/") == expected
-
-
-def test_every_parameter_of_the_official_client_is_ours() -> None:
-    """Also those of the call itself: extra_body, extra_headers, extra_query and timeout."""
-    own = {"model", "messages", "stream"}
-    theirs = set(CompletionCreateParamsBase.__annotations__) | set(
-        inspect.signature(AsyncCompletions.create).parameters
-    )
-    assert theirs - {"self"} - own - set(ChatParams.__annotations__) == set()
-    assert (
-        set(EmbeddingCreateParams.__annotations__) - {"model", "input"} - set(EmbeddingParams.__annotations__) == set()
-    )
-
-
-def test_every_parameter_is_in_a_case() -> None:
-    """What is sent is compared for each of them, but for those that stand for other names."""
-    used = {key for case in CHAT.values() for key in case}
-    untried = set(CompletionCreateParamsBase.__annotations__) - {"model"} - used
-    assert untried == {"moderation", "prompt_cache_options"}

@@ -454,7 +454,7 @@ async def test_prompt_that_exceeds_the_context_is_named_so(stream: bool) -> None
         with pytest.raises(ContextLengthExceededError) as caught:
             await onellm.chat.completions.create(**ask("word " * 600), stream=stream)
     assert caught.value.status_code == 400
-    assert b'"n_ctx":512' in caught.value.body
+    assert b'"n_ctx":512' in caught.value.raw
     assert (caught.value.provider, caught.value.model, caught.value.retryable) == ("llama_cpp", "smollm2", False)
 
 
@@ -541,7 +541,7 @@ async def test_aliases_have_the_common_settings_and_their_own() -> None:
         reply = await onellm.chat.completions.create(**{**ask(max_tokens=1), "model": "llama_cpp/same"})
         models = await onellm.models.list("llama_cpp")
         assert (await onellm.models.retrieve("llama_cpp/small")).id == "small"
-    assert b'"n_ctx":256' in caught.value.body
+    assert b'"n_ctx":256' in caught.value.raw
     assert reply.model == Path(path).stem
     assert engine(ONE)._hosts["chat"].server is not None
     assert [(model.id, model.provider) for model in models] == [

@@ -14,7 +14,8 @@ from traffic import FOLDER, Exchange, exchanges
 from onellm.dialects.base import ChatDialect, ChatReducer
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.errors import CODE, STATUS, APIStatusError, InternalServerError, StreamInterruptedError
-from onellm.providers.compatible import ROWS
+from onellm.providers import compatible
+from onellm.providers.azure import PROVIDER as AZURE
 from onellm.providers.http import HttpProvider
 from onellm.types.chat import ChatCompletionChunk, ChatCompletionMessage
 from onellm.types.chat_params import ChatRequest
@@ -22,6 +23,7 @@ from onellm.types.embeddings import EmbeddingsRequest
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the folder of recorded traffic (ONELLM_TRAFFIC)")
 
+ROWS = {**compatible.ROWS, AZURE.name: AZURE}
 NATIVE = ("gemini", "gpustack")  # their lists of models were recorded in shapes of their own
 ALL = [exchange for exchange in exchanges() if exchange.row in ROWS]
 CHATS = [e for e in ALL if urlsplit(e.url).path.endswith("/chat/completions")]

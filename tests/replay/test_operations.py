@@ -9,13 +9,15 @@ from traffic import FOLDER, Exchange, exchanges
 
 from onellm.dialects.openai.moderations import OpenAIModerations
 from onellm.dialects.rerank import Rerank
-from onellm.providers.compatible import ROWS
+from onellm.providers import compatible
+from onellm.providers.azure import PROVIDER as AZURE
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.moderations import ModerationRequest
 from onellm.types.rerank import RerankRequest
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the folder of recorded traffic (ONELLM_TRAFFIC)")
 
+ROWS = {**compatible.ROWS, AZURE.name: AZURE}
 OTHER = ("portkey", "writer")  # APIs of their own at paths that end in the same word
 GOOD = [e for e in exchanges() if e.status < 400 and e.row in {*ROWS, "cohere", "voyageai"} and e.provider not in OTHER]
 COMPLETIONS = [e for e in GOOD if e.kind == "completions" and urlsplit(e.url).path.endswith("/completions")]

@@ -21,7 +21,6 @@ ROWS = {
     "vercel_ai_gateway": "vercel",
     "gpustack": "openai-compatible",
     "litellm_proxy": "openai-compatible",
-    "azure": "openai-compatible",
     "alibaba": "openai-compatible",
     "avian": "openai-compatible",
     "heroku": "openai-compatible",

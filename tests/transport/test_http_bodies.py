@@ -102,7 +102,7 @@ async def test_gzip_bomb_stays_small(client: AsyncOneLLM, loopback: Loopback, ho
     finally:
         tracemalloc.stop()
     assert peak < 12 * LIMIT
-    assert len(caught.value.body) <= LIMIT
+    assert len(caught.value.raw) <= LIMIT
     await soon(loopback.requests[0].gone.wait())
 
 
@@ -303,4 +303,5 @@ async def test_refusal_carries_the_facts(client: AsyncOneLLM, loopback: Loopback
     error = caught.value
     assert (error.status_code, error.code, error.type) == (429, "rate_limit_exceeded", "requests")
     assert (error.request_id, error.retry_after, error.provider, error.model) == ("req_9", 7.0, "openai", ASK["model"])
-    assert error.body == http_bytes(body)
+    assert error.raw == http_bytes(body)
+    assert error.headers["x-request-id"] == "req_9"

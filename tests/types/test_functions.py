@@ -106,7 +106,7 @@ def test_arguments_that_do_not_fit_say_where(text: str | bytes, says: str) -> No
     with pytest.raises(ResponseValidationError, match="the arguments of weather do not fit") as caught:
         FunctionTool(weather).arguments(text)
     assert says.lower() in caught.value.message.lower()
-    assert caught.value.body == (text.encode() if isinstance(text, str) else text)
+    assert caught.value.raw == (text.encode() if isinstance(text, str) else text)
 
 
 def test_no_arguments_at_all() -> None:

@@ -7,10 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onellm.dialects.anthropic.chat import AnthropicMessages
+from onellm.dialects.anthropic.models import AnthropicModels
+from onellm.dialects.bedrock.converse import Converse
+from onellm.dialects.bedrock.invoke import InvokeEmbeddings
+from onellm.dialects.bedrock.models import FoundationModels
+from onellm.dialects.cohere.chat import CohereChat
+from onellm.dialects.cohere.embeddings import CohereEmbeddings
+from onellm.dialects.cohere.models import CohereModels
+from onellm.dialects.gemini.chat import GeminiChat
+from onellm.dialects.gemini.embeddings import GeminiEmbeddings, PublisherEmbeddings
+from onellm.dialects.gemini.models import GeminiModels, PublisherModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import chat_completions
+from wire import bedrock, chat_completions, cohere, gemini, messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +36,7 @@ class ChatWire:
     overloaded_event:  the announcement, inside a stream, of what would have been a 503
     refusal:           the body of an error status: of its message and its code
     check_body:        asserts what a request's body must hold: the body, the model, stream=whether it streams
+    has_codes:         whether the body of an error status has a code
     """
 
     question: str
@@ -38,12 +50,14 @@ class ChatWire:
     overloaded_event: bytes
     refusal: Callable[[str, str], bytes]
     check_body: Callable[..., None]
+    has_codes: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingsWire:
-    """Embeddings over one wire format. answer gives a body of `vectors`, in their order."""
+    """Embeddings over one wire format. answer gives a body of `vectors`, in their order; model is one that it knows."""
 
+    model: str = "vendor/model-1"
     vectors: Sequence[Sequence[float]]
     answer: Callable[[Sequence[Sequence[float]]], bytes]
     check_body: Callable[[Any, str, Sequence[str]], None]
@@ -80,6 +94,79 @@ WIRES: dict[type, Any] = {
     OpenAIModels: ModelsWire(
         ids=chat_completions.MODEL_IDS, listing=chat_completions.models, single=chat_completions.model
     ),
+    Converse: ChatWire(
+        question=bedrock.QUESTION,
+        text=bedrock.TEXT,
+        answer=bedrock.ANSWER,
+        stream=bedrock.STREAM,
+        tool_answer=bedrock.TOOL_ANSWER,
+        tool_stream=bedrock.TOOL_STREAM,
+        stream_type=bedrock.STREAM_TYPE,
+        unknown_event=bedrock.UNKNOWN_EVENT,
+        overloaded_event=bedrock.OVERLOADED_EVENT,
+        refusal=bedrock.refusal,
+        check_body=bedrock.check_chat_body,
+    ),
+    InvokeEmbeddings: EmbeddingsWire(
+        model=bedrock.EMBEDDING_MODEL,
+        vectors=bedrock.VECTORS,
+        answer=bedrock.embeddings,
+        check_body=bedrock.check_embeddings_body,
+    ),
+    FoundationModels: ModelsWire(ids=bedrock.MODEL_IDS, listing=bedrock.models, single=bedrock.model),
+    GeminiChat: ChatWire(
+        question=gemini.QUESTION,
+        text=gemini.TEXT,
+        answer=gemini.ANSWER,
+        stream=gemini.STREAM,
+        tool_answer=gemini.TOOL_ANSWER,
+        tool_stream=gemini.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=gemini.UNKNOWN_EVENT,
+        overloaded_event=gemini.OVERLOADED_EVENT,
+        refusal=gemini.refusal,
+        check_body=gemini.check_chat_body,
+    ),
+    GeminiEmbeddings: EmbeddingsWire(
+        vectors=gemini.VECTORS, answer=gemini.embeddings, check_body=gemini.check_embeddings_body
+    ),
+    PublisherEmbeddings: EmbeddingsWire(
+        vectors=gemini.VECTORS, answer=gemini.predictions, check_body=gemini.check_predictions_body
+    ),
+    GeminiModels: ModelsWire(ids=gemini.MODEL_IDS, listing=gemini.models, single=gemini.model),
+    PublisherModels: ModelsWire(ids=gemini.MODEL_IDS, listing=gemini.publisher_models, single=gemini.publisher_model),
+    AnthropicMessages: ChatWire(
+        question=chat_completions.QUESTION,
+        text=chat_completions.TEXT,
+        answer=messages.ANSWER,
+        stream=messages.STREAM,
+        tool_answer=messages.TOOL_ANSWER,
+        tool_stream=messages.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=messages.UNKNOWN_EVENT,
+        overloaded_event=messages.OVERLOADED_EVENT,
+        refusal=messages.refusal,
+        check_body=messages.check_body,
+    ),
+    AnthropicModels: ModelsWire(ids=messages.MODEL_IDS, listing=messages.models, single=messages.model),
+    CohereChat: ChatWire(
+        question=cohere.QUESTION,
+        text=cohere.TEXT,
+        answer=cohere.ANSWER,
+        stream=cohere.STREAM,
+        tool_answer=cohere.TOOL_ANSWER,
+        tool_stream=cohere.TOOL_STREAM,
+        stream_type="text/event-stream",
+        unknown_event=cohere.UNKNOWN_EVENT,
+        overloaded_event=cohere.OVERLOADED_EVENT,
+        refusal=cohere.refusal,
+        check_body=cohere.check_chat_body,
+        has_codes=False,
+    ),
+    CohereEmbeddings: EmbeddingsWire(
+        vectors=cohere.VECTORS, answer=cohere.embeddings, check_body=cohere.check_embeddings_body
+    ),
+    CohereModels: ModelsWire(ids=cohere.MODEL_IDS, listing=cohere.models, single=cohere.model),
 }
 
 

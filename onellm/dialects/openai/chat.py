@@ -189,7 +189,9 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             or self.tool_id_length is not None
         )
         return [
-            self._encode_message(place, message, request) if quirks or message["role"] == "assistant" else message
+            self._encode_message(place, message, request)
+            if quirks or message["role"] == "assistant" or "is_error" in message
+            else message
             for place, message in enumerate(request.messages)
         ]
 
@@ -257,6 +259,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     def _encode_message(self, place: int, message: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
         if message["role"] == "assistant":
             message = messages.from_answer(message, request.provider, self.replay)
+        if "is_error" in message:  # the content says so
+            message = {key: value for key, value in message.items() if key != "is_error"}
         if not self.message_names and "name" in message:
             message = {key: value for key, value in message.items() if key != "name"}
             request.adjustments.append("left the names of messages out")

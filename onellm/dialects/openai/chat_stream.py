@@ -12,7 +12,7 @@ from onellm.dialects.openai import repair
 from onellm.dialects.sse_reducer import SseReducer, interrupted
 from onellm.dialects.think_tags import ThinkTags, finish
 from onellm.transport.sse import SseDecoder
-from onellm.types.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage
+from onellm.types.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage, PromptFilterResult
 from onellm.types.chat_params import ChatRequest
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
         self._usage_in = dialect.usage_in
         self._error_in = dialect.error_in
         self._service_tier: str | None = None
+        self._prompt_filtered: list[PromptFilterResult] | None = None  # not yet shown
         self._choices: dict[int, ChoiceFold] = {}
         # A chunk with usage and no choices is OpenAI's answer to our own asking: shown to those who asked too.
         self._shows_usage = "stream_options" in request.params
@@ -57,9 +58,10 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
         if chunk.usage is not None:
             dialect.normalise_usage(chunk.usage, data)
             self._usage = chunk.usage
-        if chunk.service_tier is not None:
-            self._service_tier = chunk.service_tier
+        self._service_tier = chunk.service_tier or self._service_tier
         choices = chunk.choices
+        if chunk.prompt_filter_results or self._prompt_filtered:
+            self._add_prompt_filter(chunk, head)
         for choice in choices:
             state = self._choices.get(choice.index)
             if state is None:
@@ -96,6 +98,13 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
         head.created = head.created or chunk.created
         return head
 
+    def _add_prompt_filter(self, chunk: ChatCompletionChunk, head: ChatCompletion) -> None:
+        """What is said of the question comes in a chunk without choices, which is not shown: the next one has it."""
+        if chunk.prompt_filter_results:
+            head.prompt_filter_results = self._prompt_filtered = chunk.prompt_filter_results
+        if chunk.choices or self._shows_usage:
+            chunk.prompt_filter_results, self._prompt_filtered = self._prompt_filtered, None
+
     def _decode(self, data: bytes) -> ChatCompletionChunk:
         if self._dialect.has_error(data):
             raise self._refusal(data)
@@ -104,10 +113,14 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
         try:
             chunk = _decode_chunk(data)
         except DECODE_ERRORS:
-            value = repair.chunk(lenient.decode_json(data, "a chat completion chunk"))
-            chunk = lenient.convert(value, ChatCompletionChunk, "a chat completion chunk")
-        if not chunk.choices and errors.is_error(lenient.decode_json(data, "a chat completion chunk")):
-            raise self._refusal(data)
+            fixed = repair.chunk(lenient.decode_json(data, "a chat completion chunk"))
+            chunk = lenient.convert(fixed, ChatCompletionChunk, "a chat completion chunk")
+        if not chunk.choices:
+            value = lenient.decode_json(data, "a chat completion chunk")
+            if errors.is_error(value):
+                raise self._refusal(data)
+            if not chunk.prompt_filter_results and (found := repair.prompt_annotations(value)):
+                chunk.prompt_filter_results = found
         chunk.raw = self._last = data
         return chunk
 

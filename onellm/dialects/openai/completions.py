@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest, Reducer, with_model
+from onellm.dialects.chat_fold import worst
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import repair
 from onellm.dialects.openai.chat import FINISH, is_error
@@ -15,7 +16,7 @@ from onellm.dialects.params import refuse, rename
 from onellm.dialects.sse_reducer import SseReducer, interrupted
 from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError
 from onellm.transport.sse import SseDecoder
-from onellm.types.chat import CompletionUsage, FinishReason
+from onellm.types.chat import CompletionUsage, FinishReason, PromptFilterResult
 from onellm.types.completions import Completion, CompletionChoice, CompletionLogprobs, CompletionRequest
 
 _decode = msgspec.json.Decoder(Completion, strict=False).decode
@@ -130,6 +131,7 @@ class CompletionStreamReducer(SseReducer[Completion]):
         self._request = request
         self._first: Completion | None = None
         self._usage: CompletionUsage | None = None
+        self._prompt_filtered: list[PromptFilterResult] | None = None
         self._choices: dict[int, _Choice] = {}
         # A chunk with usage and no choices is the answer to our own asking: shown to those who asked too.
         self._shows_usage = "stream_options" in request.params
@@ -140,10 +142,13 @@ class CompletionStreamReducer(SseReducer[Completion]):
         if b'"error"' in data and is_error(data):
             raise self._refusal(data)
         chunk = decode_completion(data, "a text completion chunk")
-        if self._first is None:
+        if self._first is None or not (
+            self._first.id or self._first.model
+        ):  # some hosts begin with a chunk that is of no answer yet
             self._first = chunk
         if chunk.usage is not None:
             self._usage = chunk.usage
+        self._prompt_filtered = self._prompt_filtered or chunk.prompt_filter_results
         for choice in chunk.choices:
             state = self._choices.get(choice.index)
             if state is None:
@@ -167,16 +172,18 @@ class CompletionStreamReducer(SseReducer[Completion]):
             choices=[state.whole(index) for index, state in sorted(self._choices.items())],
             usage=self._usage,
             system_fingerprint=first.system_fingerprint,
+            prompt_filter_results=self._prompt_filtered,
         )
 
 
 class _Choice:
     """What the chunks of one choice have added up to."""
 
-    __slots__ = ("finish", "finish_raw", "logprobs", "text")
+    __slots__ = ("filtered", "finish", "finish_raw", "logprobs", "text")
 
     def __init__(self) -> None:
         self.text: list[str] = []
+        self.filtered: dict[str, Any] | None = None
         self.logprobs: CompletionLogprobs | None = None
         self.finish: FinishReason | None = None
         self.finish_raw: str | None = None
@@ -191,6 +198,8 @@ class _Choice:
             if self.logprobs is None:
                 self.logprobs = CompletionLogprobs()
             _extend(self.logprobs, choice.logprobs)
+        if choice.content_filter_results is not None:
+            self.filtered = worst(self.filtered or {}, choice.content_filter_results)
 
     def whole(self, index: int) -> CompletionChoice:
         return CompletionChoice(
@@ -199,6 +208,7 @@ class _Choice:
             finish_reason=self.finish,
             finish_reason_raw=self.finish_raw,
             logprobs=self.logprobs,
+            content_filter_results=self.filtered,
         )
 
 

@@ -178,10 +178,11 @@ class OpenAIImages(Struct, frozen=True, kw_only=True):
                 f"image: {request.provider} takes at most {self.max_images} images, not {len(request.images)}",
                 param="image",
             )
-        for image in request.images:
+        for place, image in enumerate(request.images):
             if self.file_types and image.extension and image.extension not in self.file_types:
+                where = "image" if request.single else f"image[{place}]"
                 raise InvalidRequestError(
-                    f"image: {request.provider} does not take .{image.extension} files, only "
+                    f"{where}: {request.provider} does not take .{image.extension} files, only "
                     f"{', '.join(sorted(self.file_types))}",
                     param="image",
                 )

@@ -14,6 +14,7 @@ OUTPUT_ONLY = frozenset(
     {
         "annotations",
         "citations",
+        "images",
         "parsed",
         "provider_data",
         "reasoning",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from onellm.dialects import lenient
-from onellm.types.chat import ChoiceLogprobs, Citation, CompletionUsage
+from onellm.types.chat import ChoiceLogprobs, Citation, CompletionUsage, PromptFilterResult
 from onellm.types.completions import Completion, CompletionLogprobs
 
 
@@ -37,6 +37,16 @@ def at(data: bytes, path: tuple[str | int, ...]) -> Any:
     except (KeyError, IndexError, TypeError):
         return None
     return found
+
+
+def prompt_annotations(value: Any) -> list[PromptFilterResult]:
+    """What filters found in the question, under the name that it once had; [] where it is not there."""
+    match value:
+        case {"prompt_annotations": [*found]}:
+            what = "what filters found"
+            return [lenient.convert(each, PromptFilterResult, what) for each in found if isinstance(each, dict)]
+        case _:
+            return []
 
 
 def usage_field(data: bytes, name: str) -> int | None:

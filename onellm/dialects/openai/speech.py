@@ -116,7 +116,7 @@ class OpenAISpeech(Struct, frozen=True, kw_only=True):
             raise self.decode_error(200, {}, body, now=0.0)
         raise UnsupportedFeatureError(f"{request.provider} answered a streamed call with one whole answer")
 
-    def decode_audio(self, body: bytes) -> bytes:
+    def decode_audio(self, body: bytes, request: SpeechRequest) -> bytes:  # noqa: ARG002 - its answer says no more
         """The audio in an answer that is JSON.
 
         Raises:

@@ -1,0 +1,1 @@
+"""generateContent and what stands around it, as Google speaks it in its two places."""

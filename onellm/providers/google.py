@@ -1,0 +1,211 @@
+"""Gemini through AI Studio: keys, files, and all the models.
+
+https://ai.google.dev/api
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import IO, cast
+from urllib.parse import urlsplit
+
+from msgspec import structs
+
+from onellm.dialects.gemini.chat import GeminiChat
+from onellm.dialects.gemini.embeddings import GeminiEmbeddings
+from onellm.dialects.gemini.files import PIECE, GeminiFiles
+from onellm.dialects.gemini.images import GeminiImages
+from onellm.dialects.gemini.models import GeminiModels
+from onellm.dialects.gemini.speech import GeminiSpeech
+from onellm.dialects.gemini.tokens import GeminiTokenCount
+from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
+from onellm.providers.answers import locate
+from onellm.providers.auth import HeaderKey
+from onellm.providers.gemini_host import GeminiHost
+from onellm.providers.http import refusal
+from onellm.providers.protocols import Call, ProviderSettings, Response
+from onellm.types.file_objects import FileDeleted, FileObject, FileRequest
+from onellm.types.files import FilePath, InputFile, OneShot
+
+_REDIRECT = 300
+
+
+class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
+    """AI Studio. A file goes in pieces to an address that is told for it."""
+
+    def settle(self, settings: ProviderSettings) -> ProviderSettings:
+        """With the version of the API that `options` name, where the base URL is the provider's own."""
+        version = settings.options.get("api_version")
+        if version and settings.base_url == self.base_url:
+            root = settings.base_url.rpartition("/")[0]
+            return structs.replace(settings, base_url=f"{root}/{version}")
+        return settings
+
+    async def create_file(self, request: FileRequest, call: Call) -> FileObject:
+        dialect = cast("GeminiFiles", self._dialect(self.files, "files"))
+        request.adjustments.clear()
+        root, _, version = call.settings.base_url.rpartition("/")
+        uploads = structs.replace(call.settings, base_url=f"{root}/upload/{version}", usual_headers=None)
+        try:
+            size = await asyncio.to_thread(_size, request.file)
+            start = dialect.encode_start(request, size)
+            begun = await self._send(dialect, start, structs.replace(call, settings=uploads))
+            response = await self._send_pieces(dialect, request.file, _upload_url(begun, call), call)
+            made = dialect.decode_file(response.body)
+        except OneLLMError as exc:
+            if isinstance(source := request.file.source, OneShot) and source.begun:
+                exc.retryable = False  # it gives its bytes once
+            locate(exc, self.name, None)
+        self._sign([made], response)
+        made.adjustments = tuple(request.adjustments)
+        return made
+
+    async def _send_pieces(self, dialect: GeminiFiles, file: InputFile, url: str, call: Call) -> Response:
+        """Send the bytes, one piece in memory at a time. The address is the permission: the key stays here."""
+        offset = 0
+        held: bytes | None = None
+        async for piece in _pieces(file):
+            if held is not None:
+                await self._send_piece(dialect, held, offset, (url, call))
+                offset += len(held)
+            held = piece
+        return await self._send_piece(dialect, held or b"", offset, (url, call), last=True)
+
+    async def _send_piece(
+        self, dialect: GeminiFiles, piece: bytes, offset: int, where: tuple[str, Call], *, last: bool = False
+    ) -> Response:
+        url, call = where
+        response = await call.transport.request(
+            "POST",
+            url,
+            headers={"User-Agent": "onellm", **dialect.piece_headers(offset, last=last)},
+            body=piece,
+            timeouts=call.timeouts,
+            proxy=call.settings.proxy,
+        )
+        if response.status >= _REDIRECT:
+            raise refusal(dialect, response.status, response.headers, response.body)
+        status = response.headers.get("X-Goog-Upload-Status", "final")
+        if last and status != "final":
+            raise ResponseDecodeError(f"the upload is {status!r} where it should be final", body=response.body[:2000])
+        return response
+
+    async def delete_file(self, file_id: str, call: Call) -> FileDeleted:
+        deleted = await super().delete_file(file_id, call)
+        deleted.id = file_id
+        return deleted
+
+
+def _upload_url(response: Response, call: Call) -> str:
+    """Where the bytes go.
+
+    Raises:
+        ResponseDecodeError: the answer names no address, or one in the clear that is not the host's own.
+    """
+    url = response.headers.get("X-Goog-Upload-URL", "")
+    parts, own = urlsplit(url), urlsplit(call.settings.base_url)
+    if parts.scheme != "https" and (parts.scheme, parts.netloc) != (own.scheme, own.netloc):
+        raise ResponseDecodeError(f"no address to send the file to: {url[:200]!r}", body=response.body[:2000])
+    return url
+
+
+def _size(file: InputFile) -> int | None:
+    """Bytes; None where only reading tells. Blocks.
+
+    Raises:
+        InvalidRequestError: it cannot be read.
+    """
+    source = file.source
+    try:
+        match source:
+            case OneShot():
+                return None
+            case bytes() | bytearray() | memoryview():
+                return len(source)
+            case FilePath():
+                return os.stat(source).st_size  # noqa: PTH116 - any PathLike
+            case _:
+                return source.seek(0, os.SEEK_END)
+    except (OSError, ValueError) as exc:
+        raise InvalidRequestError(f"file: it cannot be read: {exc}", param="file") from exc
+
+
+async def _pieces(file: InputFile) -> AsyncIterator[bytes]:
+    """The bytes of a file, `PIECE` at a time; the last piece may be shorter."""
+    source = file.source
+    if isinstance(source, bytes | bytearray | memoryview):
+        for at in range(0, len(source), PIECE):
+            yield bytes(source[at : at + PIECE])
+        return
+    if isinstance(source, OneShot):
+        source.begun = True
+        if source.file is None:
+            waiting = bytearray()
+            while piece := await source.read():
+                waiting += piece
+                while len(waiting) >= PIECE:
+                    yield bytes(waiting[:PIECE])
+                    del waiting[:PIECE]
+            if waiting:
+                yield bytes(waiting)
+            return
+    opened = await asyncio.to_thread(_opened, source)
+    try:
+        while piece := await asyncio.to_thread(_read, opened):
+            yield piece
+    finally:
+        if isinstance(source, FilePath):
+            opened.close()
+
+
+def _opened(source: FilePath | IO[bytes] | OneShot) -> IO[bytes]:
+    try:
+        if isinstance(source, OneShot):
+            assert source.file is not None, "asynchronous sources are read otherwise"  # noqa: S101
+            return source.file
+        if isinstance(source, FilePath):
+            return open(source, "rb")  # noqa: PTH123 - any PathLike; closed by who asked
+        source.seek(0)
+    except (OSError, ValueError) as exc:
+        raise InvalidRequestError(f"file: it cannot be read: {exc}", param="file") from exc
+    return source
+
+
+def _read(file: IO[bytes]) -> bytes:
+    """A whole piece, of a file that may give less at a time. Blocks."""
+    pieces: list[bytes] = []
+    wanted = PIECE
+    try:
+        while wanted and (piece := file.read(wanted)):
+            pieces.append(piece)
+            wanted -= len(piece)
+    except (OSError, ValueError) as exc:
+        raise InvalidRequestError(f"file: it cannot be read: {exc}", param="file") from exc
+    return b"".join(pieces)
+
+
+_CHAT = GeminiChat(refuses={"metadata": "its API does not have it"})
+_IMAGES = GeminiImages(chat=_CHAT)
+
+PROVIDER = GoogleProvider(
+    name="google",
+    base_url="https://generativelanguage.googleapis.com/v1beta",
+    key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    option_env={"api_version": "GOOGLE_GENAI_API_VERSION"},
+    auth=HeaderKey(header="x-goog-api-key", prefix=""),
+    chat=_CHAT,
+    token_counts=GeminiTokenCount(chat=_CHAT),
+    embeddings=GeminiEmbeddings(),
+    speech=GeminiSpeech(chat=_CHAT),
+    images=_IMAGES,
+    image_edits=_IMAGES,
+    files=GeminiFiles(),
+    models=GeminiModels(),
+    docs="https://ai.google.dev/api",
+    notes=(
+        (
+            "`reasoning_effort` is a level of thinking, which models from generation 3 on know; for older ones give "
+            "`google=GoogleOptions(effort_as_budget=True)` or a `thinking_budget`."
+        ),
+    ),
+)

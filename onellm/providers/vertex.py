@@ -1,0 +1,160 @@
+"""Gemini and its neighbours through Google Cloud: Vertex AI, by its newer name the Gemini Enterprise Agent Platform.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
+"""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from msgspec import structs
+
+from onellm.dialects.anthropic.chat import AnthropicMessages
+from onellm.dialects.base import HttpRequest
+from onellm.dialects.gemini.chat import GeminiChat
+from onellm.dialects.gemini.embeddings import PublisherEmbeddings
+from onellm.dialects.gemini.images import GeminiImages
+from onellm.dialects.gemini.models import PublisherModels
+from onellm.dialects.gemini.speech import GeminiSpeech
+from onellm.dialects.gemini.tokens import GeminiTokenCount
+from onellm.errors import ConfigurationError
+from onellm.providers.gemini_host import GeminiHost
+from onellm.providers.google_auth import GoogleCredentials
+from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
+from onellm.types.chat import ChatCompletion
+from onellm.types.chat_params import ChatRequest
+from onellm.types.models import ModelInfo
+from onellm.types.secret import Secret
+
+_GLOBAL = "global"
+_VERSION = "v1beta1"
+_CLAUDE = "anthropic/"
+_CLAUDE_VERSION = "v1"
+_REGIONS = ("us", "eu")  # of many data centres each, with hosts of another form
+
+
+class ClaudeMessages(AnthropicMessages, frozen=True, kw_only=True):
+    """Messages of models under their publisher, which is named in front of theirs."""
+
+    def encode_request(self, request: ChatRequest) -> HttpRequest:
+        return super().encode_request(structs.replace(request, model=request.model.removeprefix(_CLAUDE)))
+
+    def encode_stream(self, request: ChatRequest) -> HttpRequest:
+        return super().encode_stream(structs.replace(request, model=request.model.removeprefix(_CLAUDE)))
+
+
+class VertexProvider(GeminiHost, frozen=True, kw_only=True):
+    """Google Cloud. Models stand in a project and a location; with an API key, in neither.
+
+    claude:  how models of Anthropic's are asked
+    """
+
+    claude: AnthropicMessages
+
+    @property
+    def native_options(self) -> frozenset[str]:
+        return super().native_options | self.claude.native_options
+
+    def create_chat_completion(self, request: ChatRequest, call: Call) -> Coroutine[Any, Any, ChatCompletion]:
+        if request.model.startswith(_CLAUDE):
+            return self.ask(self.claude, request, _in(call, "claude"))
+        return super().create_chat_completion(request, call)
+
+    async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
+        if request.model.startswith(_CLAUDE):
+            return await self.ask_stream(self.claude, request, _in(call, "claude"))
+        return await super().stream_chat_completion(request, call)
+
+    def settle(self, settings: ProviderSettings) -> ProviderSettings:
+        """With the host of the location; requests go to the project, the list of models to no one's.
+
+        Raises:
+            ConfigurationError: no project, and no API key.
+        """
+        options = settings.options
+        location = str(options.get("location") or _GLOBAL)
+        root = settings.base_url
+        if root == self.base_url:
+            root = f"{host(location)}/{options.get('api_version') or _VERSION}"
+        bare = structs.replace(settings, base_url=root)
+        if isinstance(settings.api_key, Secret):
+            return structs.replace(bare, state={"bare": bare})
+        project = options.get("project")
+        if not project:
+            raise ConfigurationError(
+                f"{self.name} needs a project: set GOOGLE_CLOUD_PROJECT, or give "
+                f'providers={{"{self.name}": {{"options": {{"project": "…", "location": "…"}}}}}}; or an api_key',
+                provider=self.name,
+            )
+        base = f"{root}/projects/{project}/locations/{location}"
+        settled = structs.replace(bare, base_url=base)
+        settled.state["bare"] = bare
+        if settings.base_url == self.base_url and not options.get("api_version"):  # it has another one of its own
+            base = base.replace(f"/{_VERSION}/", f"/{_CLAUDE_VERSION}/", 1)
+            settled.state["claude"] = structs.replace(bare, base_url=base)
+        return settled
+
+    async def list_models(self, call: Call) -> list[ModelInfo]:
+        return await super().list_models(_in(call, "bare"))
+
+    async def retrieve_model(self, model: str, call: Call) -> ModelInfo:
+        return await super().retrieve_model(model, _in(call, "bare"))
+
+
+def host(location: str) -> str:
+    """Where the models of a location are."""
+    if location == _GLOBAL:
+        return "https://aiplatform.googleapis.com"
+    if location in _REGIONS:
+        return f"https://aiplatform.{location}.rep.googleapis.com"
+    return f"https://{location}-aiplatform.googleapis.com"
+
+
+def _in(call: Call, place: str) -> Call:
+    """The call with other settings: `bare` for what belongs to no project, `claude` for another version of the API."""
+    found = call.settings.state.get(place)
+    return structs.replace(call, settings=found) if isinstance(found, ProviderSettings) else call
+
+
+_CHAT = GeminiChat(
+    publishers=True,
+    file_uri="",
+    needs_mime_type=True,
+    tier_header="X-Vertex-AI-LLM-Shared-Request-Type",
+    labels=True,
+    store=False,
+    server_calls=False,
+)
+_IMAGES = GeminiImages(chat=_CHAT, predicting=("imagen",))
+
+PROVIDER = VertexProvider(
+    name="vertex",
+    base_url="https://aiplatform.googleapis.com/v1beta1",
+    key_env=("GOOGLE_VERTEX_API_KEY",),
+    key_optional=True,
+    option_env={"project": "GOOGLE_CLOUD_PROJECT", "location": "GOOGLE_CLOUD_LOCATION"},
+    auth=GoogleCredentials(),
+    chat=_CHAT,
+    claude=ClaudeMessages(
+        path="publishers/anthropic/models/{model}:rawPredict",
+        stream_path="publishers/anthropic/models/{model}:streamRawPredict",
+        model_in_body=False,
+        version_in_body="vertex-2023-10-16",
+        urls=False,
+    ),
+    token_counts=GeminiTokenCount(chat=_CHAT, whole=False),
+    embeddings=PublisherEmbeddings(),
+    speech=GeminiSpeech(chat=_CHAT),
+    images=_IMAGES,
+    image_edits=_IMAGES,
+    models=PublisherModels(),
+    docs="https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference",
+    notes=(
+        (
+            "Without a key it takes the credentials of the machine (`onellm[vertex]`), or those of the file that the "
+            "option `credentials_file` names; the option `quota_project` says who pays."
+        ),
+        "Models `anthropic/claude-…` are asked in their own API, Messages, and take `AnthropicOptions`.",
+        "Models of other publishers are `vertex/publisher/model`, one's own `vertex/endpoints/id`.",
+        "The option `location` is `global` unless it is given; `us` and `eu` are regions of many data centres.",
+    ),
+)
