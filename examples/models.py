@@ -17,8 +17,10 @@ async def main() -> None:
         except NotFoundError as exc:
             print(exc)
 
-        can = await client.models.capabilities(f"openai/{models[0].id}")  # a flag that is absent is not known
-        print(", ".join(sorted(name for name, yes in can.items() if yes)))
+        can = await client.models.capabilities(f"openai/{models[0].id}")
+        print(f"tools: {can.tools}, images: {can.vision}, tokens: {can.context_window or 'unknown'}")
+        if not can.audio_input:  # true only where it is known to be so
+            print("sound: better not")
 
 
 asyncio.run(main())

@@ -4,13 +4,12 @@ python examples/vision.py [IMAGE.png]
 """
 
 import asyncio
-import base64
 import struct
 import sys
 import zlib
 from pathlib import Path
 
-from onellm import AsyncOneLLM
+from onellm import AsyncOneLLM, image
 
 
 def png(size: int = 64) -> bytes:
@@ -31,8 +30,7 @@ def png(size: int = 64) -> bytes:
     )
 
 
-async def main(image: bytes) -> None:
-    data = base64.b64encode(image).decode()
+async def main(source: bytes | Path) -> None:
     async with AsyncOneLLM() as client:
         reply = await client.chat.completions.create(
             model="openai/gpt-5.4-mini",
@@ -41,8 +39,7 @@ async def main(image: bytes) -> None:
                     "role": "user",
                     "content": [
                         {"type": "text", "text": "What is in this image?"},
-                        # An https URL does as well.
-                        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}", "detail": "low"}},
+                        image(source, detail="low"),  # an https URL does as well
                     ],
                 }
             ],
@@ -50,4 +47,4 @@ async def main(image: bytes) -> None:
     print(reply.choices[0].message.content)
 
 
-asyncio.run(main(Path(sys.argv[1]).read_bytes() if len(sys.argv) > 1 else png()))
+asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else png()))

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from onellm.resources.batches import AsyncBatchResults
     from onellm.resources.binary import AsyncBinaryResponse
     from onellm.resources.images import AsyncImageStream
+    from onellm.resources.media import audio, document, image
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.responses import AsyncResponseStream
@@ -79,11 +80,13 @@ if TYPE_CHECKING:
     from onellm.types.anthropic import AnthropicOptions
     from onellm.types.batches import BatchRequest, BatchResult
     from onellm.types.bedrock import BedrockOptions
+    from onellm.types.capabilities import Capabilities, Capability
     from onellm.types.cohere import CohereOptions
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
     from onellm.types.options import HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
+    from onellm.types.preview import PreviewedRequest
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
 
 __version__ = "0.1.0"
@@ -141,6 +144,7 @@ _HOMES = {
     "resources.batches": ("AsyncBatchResults",),
     "resources.binary": ("AsyncBinaryResponse",),
     "resources.images": ("AsyncImageStream",),
+    "resources.media": ("audio", "document", "image"),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.parsing": ("AsyncParsedChatCompletionStream",),
     "resources.responses": ("AsyncResponseStream",),
@@ -160,11 +164,13 @@ _HOMES = {
     "types.anthropic": ("AnthropicOptions",),
     "types.batches": ("BatchRequest", "BatchResult"),
     "types.bedrock": ("BedrockOptions",),
+    "types.capabilities": ("Capabilities", "Capability"),
     "types.cohere": ("CohereOptions",),
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
+    "types.preview": ("PreviewedRequest",),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -198,6 +204,8 @@ __all__ = [
     "BatchResults",
     "BedrockOptions",
     "BinaryResponse",
+    "Capabilities",
+    "Capability",
     "ChatCompletion",
     "ChatCompletionStream",
     "ClientClosedError",
@@ -228,6 +236,7 @@ __all__ = [
     "ParsedChatCompletion",
     "ParsedChatCompletionStream",
     "PermissionDeniedError",
+    "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",
     "RequestTimeoutError",
@@ -252,8 +261,11 @@ __all__ = [
     "UnsupportedFeatureError",
     "UnsupportedParameterError",
     "UsageError",
+    "audio",
     "configure",
+    "document",
     "get_provider",
+    "image",
     "list_providers",
     "register_provider",
 ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from onellm.resources.moderations import AsyncModerations
     from onellm.resources.rerank import AsyncRerank
     from onellm.resources.responses import AsyncResponses
+    from onellm.types.preview import PreviewedRequest
 
 
 class AsyncOneLLM:
@@ -159,6 +160,25 @@ class AsyncOneLLM:
         from onellm.resources.responses import AsyncResponses  # noqa: PLC0415 - for callers who use it
 
         return AsyncResponses(self._core)
+
+    async def preview(self, operation: str, **arguments: Any) -> "PreviewedRequest":
+        """The request that a call would send, keys hidden; nothing is sent, and no key is needed.
+
+        operation names a method, such as "embeddings.create"; the arguments are its own. Where it sends several
+        requests, this is the first. `chat.completions.preview` is the same with checked arguments.
+
+        Raises:
+            UsageError: the call is wrong, as making it would say.
+        """
+        from onellm.resources import preview  # noqa: PLC0415 - for callers who use it
+
+        def call(core: Core) -> object:
+            client = AsyncOneLLM.__new__(AsyncOneLLM)
+            client._core = core  # noqa: SLF001 - its own
+            client.chat, client.embeddings, client.models = AsyncChat(core), AsyncEmbeddings(core), AsyncModels(core)
+            return preview.method(client, operation)(**arguments)
+
+        return await preview.preview(self._core, call)
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

@@ -181,7 +181,12 @@ class UnsupportedFeatureError(UsageError):
 
 
 class UnsupportedParameterError(UnsupportedFeatureError):
-    """The provider cannot express an argument; `param` names it. `on_unsupported="drop"` leaves it out."""
+    """The provider cannot express an argument; `param` names it. `on_unsupported="drop"` leaves it out.
+
+    feature:  the flag of a provider that stands for it, such as "vision_support", where one does
+    """
+
+    feature: str | None = None
 
 
 class ClientClosedError(UsageError):

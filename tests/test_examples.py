@@ -198,10 +198,15 @@ RUNS = {
     "local_model": Runs(r".+\n2 vectors of 576 numbers\n"),
     "many_requests": Runs(r"300 answers and 0 failures in", [CHAT] * 300),
     "models": Runs(
-        r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n.*chat_support, ",
+        r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n"
+        r"tools: yes \(row\), images: yes",
         ["GET models", "GET models/small", "GET models/no-such-model"],
     ),
     "moderation": Runs(r"fine, hate 0.020: I love cats.\nflagged, violence 0.900: I will", ["POST moderations"]),
+    "preview": Runs(
+        r"POST http://127.0.0.1:\d+/v1/chat/completions Bearer \*\*\*\n    {'model': 'gpt-5.4-mini', .*\n"
+        r"    sent max_tokens as max_completion_tokens\n(.*\n)*perplexity/sonar: .* These can, "
+    ),
     "own_host": Runs(r"models: small, org/large\nYou said: Who are you\?\n", ["GET models", CHAT]),
     "rerank": Runs(
         r"\d.\d+  Paris is the capital of France.\n\d.\d+  France is known", ["POST rerank"], sends_documents

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from onellm.resources.runs import OnToolError
     from onellm.types.parsed import ParsedChatCompletion
+    from onellm.types.preview import PreviewedRequest
 
 
 class ChatCompletions:
@@ -213,6 +214,21 @@ class ChatCompletions:
                 **params,
             )
         )
+
+    def preview(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool | None = None,
+        **params: Unpack[ChatParams],
+    ) -> "PreviewedRequest":
+        """The request that `create` would send with these arguments, keys hidden; nothing is sent.
+
+        Raises:
+            UsageError: the call is wrong; a missing key is no hindrance.
+        """
+        return run(self._async.preview(model=model, messages=messages, stream=stream, **params))
 
     def count_tokens(self, *, model: str, messages: Iterable[MessageParam], **params: Unpack[ChatParams]) -> TokenCount:
         """How many tokens the prompt of a call has, as its provider counts them; nothing is generated.

@@ -5,7 +5,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from onellm._sync.audio import Audio
 from onellm._sync.batches import Batches
@@ -23,6 +23,9 @@ from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenCredential, TokenSource
+
+if TYPE_CHECKING:
+    from onellm.types.preview import PreviewedRequest
 
 
 class OneLLM:
@@ -131,6 +134,17 @@ class OneLLM:
     def responses(self) -> "Responses":
         """Answers made of items: texts, thinking, calls of tools."""
         return Responses(self._async.responses)
+
+    def preview(self, operation: str, **arguments: Any) -> "PreviewedRequest":
+        """The request that a call would send, keys hidden; nothing is sent, and no key is needed.
+
+        operation names a method, such as "embeddings.create"; the arguments are its own. Where it sends several
+        requests, this is the first. `chat.completions.preview` is the same with checked arguments.
+
+        Raises:
+            UsageError: the call is wrong, as making it would say.
+        """
+        return run(self._async.preview(operation, **arguments))
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

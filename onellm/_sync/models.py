@@ -8,6 +8,7 @@ from onellm._sync.iteration import awaited
 from onellm._sync.pages import Page
 from onellm._sync.portal import run
 from onellm.resources.models import AsyncModels
+from onellm.types.capabilities import Capabilities
 from onellm.types.models import ModelInfo
 from onellm.types.options import CallOptions
 
@@ -35,6 +36,13 @@ class Models:
         """
         return run(self._async.retrieve(model, **options))
 
-    def capabilities(self, model: str) -> dict[str, bool]:
-        """What a model can do, as far as its provider's row says; a flag that is absent is not known."""
-        return run(self._async.capabilities(model))
+    def capabilities(self, model: str, **options: Unpack[CallOptions]) -> Capabilities:
+        """What a model can do, each with how that is known: yes, no or unknown.
+
+        Its provider is asked where it publishes that; what it does not say comes from its row, which knows hosts and
+        not models. Nothing is kept: the next call asks again.
+
+        Raises:
+            APIConnectionError, APIStatusError: the provider was asked: no answer, or a refusal.
+        """
+        return run(self._async.capabilities(model, **options))

@@ -179,6 +179,11 @@ _PAGING = {
     "page": "the pages of a list have numbers",
     "whole": "a list comes whole",
 }
+_CACHING = {
+    "automatic": "keeps prompts by itself",
+    "retention": "keeps prompts by itself, for as long as `cache` says",
+    "marks": "keeps prompts up to marks, which `cache` sets",
+}
 _WORDS: dict[str, Callable[[Any], str]] = {
     # where
     "path": lambda path: f"at {_code(path)}",
@@ -209,6 +214,8 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     ),
     "message_names": _unless("names of messages are left out"),
     "tool_id_length": lambda length: f"ids of tool calls are made {length} letters and digits long",
+    "caching": lambda kind: _CACHING[kind],
+    "uncached": lambda fields: f"`cache=off` is sent as {_codes(f'{k}={v}'.lower() for k, v in fields.items())}",
     "replay": lambda names: f"gets {_codes(names)} of its own messages back",
     "chat": _unless(""),
     "publishers": _unless("models stand under their publishers"),
@@ -238,6 +245,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "cached_in": lambda name: f"cached tokens are read from {_code(f'usage.{name}')}",
     "adds_reasoning": _unless("reasoning tokens are added to `completion_tokens`, where it leaves them out"),
     "citations_in": lambda names: f"`message.citations` is read from {_codes(names)}",
+    "think_tags": _unless("thinking between `<think>` tags is taken out of the text"),
     "base_resp": _unless("an error may come as `base_resp` in an answer with status 200"),
     # responses
     "keeps": _unless("keeps no responses: the whole conversation goes into the input"),
@@ -248,6 +256,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "max_tokens": lambda count: f"{count:,} tokens a request, by an estimate; more are sent in several",
     "base64": _unless("vectors come as numbers, not in base64"),
     "prefix": lambda prefix: f"{_code(prefix)} is taken off the ids",
+    "publishes": lambda _: "says what a model can, when `models.capabilities` asks",
     "takes_parts": _unless("takes texts only"),
     # reranking
     "query_field": lambda name: f"the query is sent as {_code(name)}",

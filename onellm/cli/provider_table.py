@@ -23,7 +23,8 @@ sent. What it takes beyond OpenAI's arguments goes into `extra_body={...}`, as i
 """
 
 _FLAGS = """\
-"no" is known; "yes" may depend on the model. `client.models.capabilities("provider/model")` gives the same.
+"no" is known; "yes" may depend on the model. `client.models.capabilities("provider/model")` gives the same
+of one model, and what its provider says of it.
 """
 
 

@@ -22,6 +22,7 @@ from onellm.types.audio import (
 )
 from onellm.types.base import Answer
 from onellm.types.batches import Batch, BatchCreateRequest
+from onellm.types.capabilities import PublishedCapabilities
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
@@ -207,6 +208,19 @@ class ModelsDialect(ErrorDecoder, Protocol):
     def decode_list(self, body: bytes) -> list[ModelInfo]: ...
     def encode_retrieve(self, model: str) -> HttpRequest: ...
     def decode_retrieve(self, body: bytes) -> ModelInfo: ...
+
+
+@runtime_checkable
+class CapabilityDialect(ErrorDecoder, Protocol):
+    """What a host publishes of a model; a part that a `ModelsDialect` may have."""
+
+    def encode_capabilities(self, model: str) -> HttpRequest | None:
+        """The request for it; None where the host publishes nothing."""
+        ...
+
+    def decode_capabilities(self, body: bytes, model: str) -> PublishedCapabilities | None:
+        """What it says; None where it does not know the model."""
+        ...
 
 
 class FileDialect(ErrorDecoder, Protocol):

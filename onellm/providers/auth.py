@@ -29,6 +29,22 @@ class Auth(Protocol):
 
 
 @runtime_checkable
+class PreviewsHeaders(Protocol):
+    """An auth that fetches or signs, and says how its headers look where nothing is sent."""
+
+    def preview_headers(self, settings: ProviderSettings) -> dict[str, str]:
+        """The headers, with `***` for each secret."""
+        ...
+
+
+def previewed_headers(auth: Auth, settings: ProviderSettings) -> dict[str, str]:
+    """The headers of a request that is not sent; the key in the settings is a placeholder."""
+    if (fixed := auth.fixed_headers(settings)) is not None:
+        return fixed
+    return auth.preview_headers(settings) if isinstance(auth, PreviewsHeaders) else {"Authorization": "***"}
+
+
+@runtime_checkable
 class Renews(Protocol):
     """An `Auth` that can get a new token where one was refused before its time."""
 

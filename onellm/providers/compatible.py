@@ -82,7 +82,7 @@ def compatible(
         base_url=base_url,
         key_env=(key_env,) if isinstance(key_env, str) else key_env,
         key_optional=not key_env,
-        chat=chat or OpenAIChat(),
+        chat=chat or OpenAIChat(think_tags=True),
         completions=completions or OpenAICompletions(),
         responses=responses or OpenAIResponses(),
         embeddings=embeddings or OpenAIEmbeddings(),
@@ -126,7 +126,7 @@ _ROWS = (
         key_env=("OPENAI_API_KEY",),
         option_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
         option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
-        chat=OpenAIChat(renames={"max_tokens": "max_completion_tokens"}),
+        chat=OpenAIChat(caching="retention", renames={"max_tokens": "max_completion_tokens"}),
         completions=OpenAICompletions(),
         responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(max_tokens=300_000),
@@ -153,7 +153,7 @@ _ROWS = (
         base_url_env=("OPENAI_COMPATIBLE_BASE_URL",),
         key_env=("OPENAI_COMPATIBLE_API_KEY",),
         key_optional=True,
-        chat=OpenAIChat(),
+        chat=OpenAIChat(think_tags=True),
         completions=OpenAICompletions(),
         responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
@@ -177,7 +177,7 @@ _ROWS = (
             "app_name": "X-OpenRouter-Title",
             "categories": "X-OpenRouter-Categories",
         },
-        chat=OpenAIChat(replay=("reasoning_details",), stream_usage=False),
+        chat=OpenAIChat(caching="marks", replay=("reasoning_details",), stream_usage=False),
         completions=OpenAICompletions(stream_usage=False),  # an older route that its docs only mention
         responses=OpenAIResponses(keeps=False, refuses=STATELESS),
         embeddings=OpenAIEmbeddings(),
@@ -185,7 +185,7 @@ _ROWS = (
         speech=OpenAISpeech(formats=frozenset({"mp3", "pcm"}), asks_for="mp3"),  # its own default is pcm
         images=OpenAIImages(path="images"),
         files=OpenAIFiles(refuses=_NEVER_EXPIRES),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         rerank=Rerank(),
         docs="https://openrouter.ai/docs/api-reference",
         notes=(
@@ -216,7 +216,7 @@ _ROWS = (
         batches=OpenAIBatches(
             paging=WHOLE, renames={"model": "model_id"}, refuses=refuses("metadata", "output_expires_after")
         ),
-        models=OpenAIModels(),  # a bare array
+        models=OpenAIModels(publishes="list"),  # a bare array
         rerank=Rerank(),
         docs="https://docs.together.ai/reference",
     ),
@@ -225,6 +225,8 @@ _ROWS = (
         base_url="https://api.groq.com/openai/v1",
         key_env=("GROQ_API_KEY",),
         chat=OpenAIChat(
+            think_tags=True,
+            caching="automatic",
             refuses=refuses(
                 "logprobs",
                 "top_logprobs",
@@ -254,14 +256,14 @@ _ROWS = (
         speech=OpenAISpeech(formats=frozenset({"flac", "mp3", "mulaw", "ogg", "wav"})),
         files=OpenAIFiles(paging=WHOLE, refuses=_NEVER_EXPIRES),
         batches=OpenAIBatches(paging=WHOLE, refuses=_KEEPS_OUTPUT),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         docs="https://console.groq.com/docs/api-reference",
     ),
     HttpProvider(
         name="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
         key_env=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
-        chat=OpenAIChat(renames=MAX_TOKENS),
+        chat=OpenAIChat(think_tags=True, caching="automatic", renames=MAX_TOKENS),
         completions=OpenAICompletions(),
         responses=OpenAIResponses(cancels=False),
         embeddings=OpenAIEmbeddings(),
@@ -273,7 +275,7 @@ _ROWS = (
             hosted_at=f"{_FIREWORKS_AUDIO}/audio/translations",
             hosted_models={"whisper-v3-turbo": f"{_FIREWORKS_TURBO}/audio/translations"},
         ),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         rerank=Rerank(takes_objects=False, always={"return_documents": False}),
         docs="https://docs.fireworks.ai/api-reference",
         notes=("A `max_tokens` that is too large is cut unless `extra_body` has `context_length_exceeded_behavior`.",),
@@ -296,6 +298,7 @@ _ROWS = (
         base_url_env=("PERPLEXITY_BASE_URL",),
         key_env=("PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"),
         chat=OpenAIChat(
+            think_tags=True,
             renames=MAX_TOKENS,
             refuses=refuses("logprobs", "top_logprobs", "seed", "stop"),
             response_formats=NO_JSON_OBJECT,
@@ -319,6 +322,7 @@ _ROWS = (
         base_url="https://api.deepseek.com",
         key_env=("DEEPSEEK_API_KEY",),
         chat=OpenAIChat(
+            caching="automatic",
             renames=MAX_TOKENS,
             response_formats=NO_SCHEMA,
             audio_input=False,
@@ -398,7 +402,7 @@ _ROWS = (
             statuses=STATUSES,
             refuses=_KEEPS_OUTPUT,
         ),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="item"),
         moderations=OpenAIModerations(takes_parts=False),
         docs="https://docs.mistral.ai/api",
         notes=("`safe_prompt` and `prompt_mode` go into `extra_body`.",),
@@ -408,7 +412,7 @@ _ROWS = (
         base_url=None,  # the public service ended on 2024-08-01; a private one has an address of its own
         base_url_env=("ANYSCALE_BASE_URL",),
         key_env=("ANYSCALE_API_KEY",),
-        chat=OpenAIChat(),
+        chat=OpenAIChat(think_tags=True),
         completions=OpenAICompletions(),
         embeddings=OpenAIEmbeddings(),
         models=OpenAIModels(),
@@ -423,9 +427,9 @@ _ROWS = (
         base_url_env=("HUGGINGFACE_API_BASE",),
         key_env=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         option_headers={"bill_to": "X-HF-Bill-To"},
-        chat=OpenAIChat(),
+        chat=OpenAIChat(think_tags=True),
         responses=OpenAIResponses(),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         docs="https://huggingface.co/docs/inference-providers",
         notes=(
             "A model may name who runs it: `huggingface/org/model:provider`, or `:fastest`, or `:cheapest`.",
@@ -436,7 +440,13 @@ _ROWS = (
         name="xai",
         base_url="https://api.x.ai/v1",
         key_env=("XAI_API_KEY",),
-        chat=OpenAIChat(renames=MAX_TOKENS, message_names=False, adds_reasoning=True, citations_in=("citations",)),
+        chat=OpenAIChat(
+            caching="automatic",
+            renames=MAX_TOKENS,
+            message_names=False,
+            adds_reasoning=True,
+            citations_in=("citations",),
+        ),
         responses=OpenAIResponses(),
         transcriptions=OpenAITranscriptions(
             path="stt",
@@ -456,7 +466,9 @@ _ROWS = (
         name="cerebras",
         base_url="https://api.cerebras.ai/v1",
         key_env=("CEREBRAS_API_KEY",),
-        chat=OpenAIChat(refuses=refuses("n", "presence_penalty", "frequency_penalty"), audio_input=False),
+        chat=OpenAIChat(
+            caching="automatic", refuses=refuses("n", "presence_penalty", "frequency_penalty"), audio_input=False
+        ),
         completions=OpenAICompletions(),
         models=OpenAIModels(),
         docs="https://inference-docs.cerebras.ai/api-reference",
@@ -467,6 +479,7 @@ _ROWS = (
         base_url_env=("MOONSHOT_API_BASE",),
         key_env=("MOONSHOT_API_KEY",),
         chat=OpenAIChat(
+            caching="automatic",
             values={"tool_choice": {"required": None}},
             refuses=refuses("functions", "function_call"),
             audio_input=False,
@@ -494,6 +507,7 @@ _ROWS = (
         base_url_env=("ZAI_BASE_URL",),
         key_env=("ZAI_API_KEY",),
         chat=OpenAIChat(
+            caching="automatic",
             renames=MAX_TOKENS,
             response_formats=NO_SCHEMA,
             replay=("reasoning_content",),
@@ -524,9 +538,10 @@ _ROWS = (
         base_url="https://api.minimax.io/v1",
         key_env=("MINIMAX_API_KEY",),
         chat=OpenAIChat(
+            think_tags=True,
             refuses=refuses("n"),
             audio_input=False,
-            replay=("reasoning_content", "reasoning_details"),
+            replay=("content", "reasoning_content", "reasoning_details"),
             base_resp=True,
             codes={
                 "1000": InternalServerError,
@@ -545,7 +560,7 @@ _ROWS = (
         docs="https://platform.minimax.io/docs/api-reference/text-openai-api",
         notes=(
             "Accounts of China have another address: `https://api.minimaxi.com/v1`.",
-            "Thinking stands between tags in the text unless `extra_body` has `reasoning_split`.",
+            "Thinking comes in one field of its own if `extra_body` has `reasoning_split`.",
         ),
     ),
     HttpProvider(
@@ -640,7 +655,9 @@ _ROWS = (
             }
         ),
         embeddings=OpenAIEmbeddings(),
-        models=OpenAIModels(path="catalog/models", hosted_at="https://models.github.ai/catalog/models"),
+        models=OpenAIModels(
+            path="catalog/models", hosted_at="https://models.github.ai/catalog/models", publishes="list"
+        ),
         docs="https://docs.github.com/en/rest/models/inference",
         notes=("An organization that pays has another address: `https://models.github.ai/orgs/{org}/inference`.",),
     ),
@@ -652,7 +669,7 @@ _ROWS = (
         chat=OpenAIChat(replay=("reasoning_details",)),
         responses=OpenAIResponses(),
         embeddings=OpenAIEmbeddings(),
-        models=OpenAIModels(),
+        models=OpenAIModels(publishes="list"),
         docs="https://vercel.com/docs/ai-gateway/openai-compat",
         notes=("Routing goes into `extra_body` as `providerOptions`, under `gateway`.",),
     ),

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from onellm.dialects.base import (
     BatchDialect,
+    CapabilityDialect,
     ChatDialect,
     CompletionDialect,
     Dialect,
@@ -38,7 +39,7 @@ from onellm.errors import (
 )
 from onellm.providers._batch_lines import read_line
 from onellm.providers.answers import HttpAnswerStream, HttpBinary, is_json, locate, open_answer
-from onellm.providers.auth import BEARER, Auth, Outgoing, Renews
+from onellm.providers.auth import BEARER, Auth, Outgoing, Renews, previewed_headers
 from onellm.providers.inline import read_whole
 from onellm.providers.protocols import (
     OPERATIONS,
@@ -57,6 +58,7 @@ from onellm.providers.protocols import (
 from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, TranscriptionRequest
 from onellm.types.base import Answer
 from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
+from onellm.types.capabilities import PublishedCapabilities
 from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
@@ -174,6 +176,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             "function_calling_support": self.function_calling_support,
             "json_schema_support": self.chat is not None and "json_schema" in self.chat.response_formats,
             "reasoning_support": self.chat is not None and self.chat.reasoning,
+            **({"prompt_caching_support": True} if getattr(self.chat, "caching", None) else {}),
             **{f"{name}_support": name in self.operations for name in OPERATIONS},
         }
 
@@ -412,6 +415,26 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             dialect, lambda: dialect.encode_retrieve(model), dialect.decode_retrieve, call, model=model
         )
 
+    @property
+    def publishes_capabilities(self) -> bool:
+        """Whether it can be asked what a model can do."""
+        models = self.models
+        return isinstance(models, CapabilityDialect) and models.encode_capabilities("model") is not None
+
+    async def published_capabilities(self, model: str, call: Call) -> PublishedCapabilities | None:
+        models = self.models
+        http = models.encode_capabilities(model) if isinstance(models, CapabilityDialect) else None
+        if http is None or not isinstance(models, CapabilityDialect):
+            return None
+        try:
+            response = await self._send(models, http, call)
+            found = models.decode_capabilities(response.body, model)
+        except OneLLMError as exc:
+            locate(exc, self.name, model)
+        if found is not None:
+            self._sign([found], response)
+        return found
+
     # --- how a request goes out ---
 
     def _dialect(self, dialect: D | None, operation: str) -> D:
@@ -583,7 +606,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             headers["Content-Type"] = "application/json"
         if http.headers:
             headers.update(http.headers)
-        headers.update(await self.auth.headers(Outgoing(http.method, url, http.body, time.time()), settings))
+        if settings.preview:
+            headers.update(previewed_headers(self.auth, settings))
+        else:
+            headers.update(await self.auth.headers(Outgoing(http.method, url, http.body, time.time()), settings))
         if call.headers:
             for name, value in call.headers.items():
                 for ours in [ours for ours in headers if ours.lower() == name.lower()]:

@@ -6,9 +6,15 @@ https://github.com/ggml-org/llama.cpp/tree/master/tools/server; facts marked "se
 
 from typing import Any
 
+from msgspec import Struct
+
+from onellm.dialects import lenient
+from onellm.dialects.base import HttpRequest
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
+from onellm.dialects.openai.models import OpenAIModels
 from onellm.errors import InvalidRequestError
+from onellm.types.capabilities import PublishedCapabilities
 from onellm.types.chat_params import ChatRequest
 
 _IGNORED = "llama.cpp would ignore it"  # seen, for each of these
@@ -60,5 +66,47 @@ def _name(tool: dict[str, Any]) -> str | None:
     return name
 
 
-CHAT = LlamaChat(refuses=dict.fromkeys(_CHAT_IGNORES, _IGNORED), replay=("reasoning_content",))
+class LlamaModels(OpenAIModels, frozen=True, kw_only=True):
+    """What a model can stands in the server's properties, at the root of its address: `/props`."""
+
+    def encode_capabilities(self, model: str) -> HttpRequest | None:  # noqa: ARG002 - it serves one
+        return HttpRequest(method="GET", path="../props")
+
+    def decode_capabilities(self, body: bytes, model: str) -> PublishedCapabilities | None:  # noqa: ARG002 - likewise
+        said = PublishedCapabilities(raw=body)
+        value = lenient.convert(lenient.decode_json(body, "server properties"), _Props, "server properties")
+        if value.default_generation_settings is not None:
+            said.context_window = value.default_generation_settings.n_ctx
+        if value.modalities is not None:
+            said.vision, said.audio_input = value.modalities.vision, value.modalities.audio
+        if value.chat_template_caps is not None:
+            said.tools = value.chat_template_caps.supports_tools
+        return said
+
+
+class _Modalities(Struct):
+    vision: bool | None = None
+    audio: bool | None = None
+
+
+class _TemplateCaps(Struct):
+    supports_tools: bool | None = None
+
+
+class _Generation(Struct):
+    n_ctx: int | None = None
+
+
+class _Props(Struct):
+    default_generation_settings: _Generation | None = None
+    modalities: _Modalities | None = None
+    chat_template_caps: _TemplateCaps | None = None
+
+
+CHAT = LlamaChat(
+    caching="automatic",
+    uncached={"cache_prompt": False},
+    refuses=dict.fromkeys(_CHAT_IGNORES, _IGNORED),
+    replay=("reasoning_content",),
+)
 EMBEDDINGS = OpenAIEmbeddings(refuses=dict.fromkeys(("dimensions", "user"), _IGNORED))

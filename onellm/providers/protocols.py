@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         TranscriptionStreamEvent,
     )
     from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
+    from onellm.types.capabilities import PublishedCapabilities
     from onellm.types.chat import ChatCompletion, ChatCompletionChunk, TokenCount
     from onellm.types.chat_params import ChatRequest
     from onellm.types.completions import Completion, CompletionRequest
@@ -61,6 +62,7 @@ class ProviderSettings(Struct, kw_only=True):
     foreign_host:   the base URL was chosen by a file that came with somebody else's project: a key or token of the
                     environment may not go there
     usual_headers:  what every request of JSON has, the key included; kept here once they are worked out
+    preview:        nothing is sent: no token is fetched and nothing is signed, the key is a placeholder
     """
 
     api_key: Secret | TokenSource | None = None
@@ -74,6 +76,7 @@ class ProviderSettings(Struct, kw_only=True):
     credential: TokenCredential | None = None
     foreign_host: bool = False
     usual_headers: dict[str, str] | None = None
+    preview: bool = False
 
     def __repr__(self) -> str:  # headers and a proxy's password stay out
         return f"ProviderSettings(base_url={self.base_url!r}, api_key={self.api_key!r})"
@@ -386,6 +389,18 @@ class ModelProvider(Protocol):
 
     async def list_models(self, call: Call) -> list[ModelInfo]: ...
     async def retrieve_model(self, model: str, call: Call) -> ModelInfo: ...
+
+
+@runtime_checkable
+class CapabilityProvider(Protocol):
+    """Can be asked what a model can do; `publishes_capabilities` where it has an answer."""
+
+    @property
+    def publishes_capabilities(self) -> bool: ...
+
+    async def published_capabilities(self, model: str, call: Call) -> PublishedCapabilities | None:
+        """What it says of a model; None where it does not know it."""
+        ...
 
 
 @runtime_checkable

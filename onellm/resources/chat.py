@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Unpack
 
-from onellm.errors import InvalidRequestError
+from onellm.errors import InvalidRequestError, UnsupportedParameterError
 from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core, Options
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from onellm.resources.runs import AsyncToolRun, OnToolError
     from onellm.types.chat_params import AnyTool
     from onellm.types.parsed import ParsedChatCompletion
+    from onellm.types.preview import PreviewedRequest
 
 T = TypeVar("T")
 
@@ -78,11 +79,15 @@ class AsyncChatCompletions:
             APIStatusError: the provider refused.
         """
         provider, request, options = self._prepare(model, messages, params)
-        if stream:
-            return AsyncChatCompletionStream(
-                await retry(provider.stream_chat_completion, options.retry, request, options.call)
-            )
-        return await retry(provider.create_chat_completion, options.retry, request, options.call)
+        try:
+            if stream:
+                return AsyncChatCompletionStream(
+                    await retry(provider.stream_chat_completion, options.retry, request, options.call)
+                )
+            return await retry(provider.create_chat_completion, options.retry, request, options.call)
+        except UnsupportedParameterError as exc:
+            self._core.say_who_can(exc)
+            raise
 
     @overload
     async def parse(
@@ -247,6 +252,26 @@ class AsyncChatCompletions:
             stream=open_stream if stream else None,
             max_turns=max_turns,
             on_tool_error=on_tool_error,
+        )
+
+    async def preview(
+        self,
+        *,
+        model: str,
+        messages: Iterable[MessageParam],
+        stream: bool | None = None,
+        **params: Unpack[ChatParams],
+    ) -> "PreviewedRequest":
+        """The request that `create` would send with these arguments, keys hidden; nothing is sent.
+
+        Raises:
+            UsageError: the call is wrong; a missing key is no hindrance.
+        """
+        from onellm.resources.preview import preview  # noqa: PLC0415 - for callers who use it
+
+        return await preview(
+            self._core,
+            lambda core: AsyncChatCompletions(core).create(model=model, messages=messages, stream=stream, **params),
         )
 
     async def count_tokens(

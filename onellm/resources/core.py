@@ -9,7 +9,13 @@ from msgspec import Struct, structs
 
 from onellm import config as config_module
 from onellm.config import Config
-from onellm.errors import ConfigurationError, InvalidRequestError, UnknownProviderError, UnsupportedFeatureError
+from onellm.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    UnknownProviderError,
+    UnsupportedFeatureError,
+    UnsupportedParameterError,
+)
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import (
     Call,
@@ -149,6 +155,23 @@ class Core:
         except (ImportError, ConfigurationError):
             return False  # what cannot be imported here is no help
 
+    def say_who_can(self, exc: UnsupportedParameterError) -> None:
+        """Add to an error which providers have what this one is known to lack."""
+        flag = exc.feature or _FEATURES.get((exc.param or "").partition("[")[0])
+        if flag is None or exc.provider is None or self._has(exc.provider, flag) is not False:
+            return
+        others = [name for name in self.registry if self._has(name, flag)]
+        if others:
+            more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+            exc.message += f". These can, some of their models at least: {', '.join(others[:_MOST_NAMED])}{more}"
+            exc.args = (exc.message,)
+
+    def _has(self, name: str, flag: str) -> bool | None:
+        try:
+            return self.registry.get(name).get_model_capabilities("").get(flag)
+        except (ImportError, ConfigurationError, UnknownProviderError):
+            return None  # what cannot be imported here is no help
+
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""
         taken = {name: given.pop(name) for name in _OPTIONS if name in given} if given else None
@@ -237,6 +260,16 @@ class _Late:
         await self._core.aclose()
 
 
+_MOST_NAMED = 8
+# Which flag of a provider stands for an argument that it does not take.
+_FEATURES = {
+    **dict.fromkeys(
+        ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"), "function_calling_support"
+    ),
+    "reasoning_effort": "reasoning_support",
+    'response_format {"type": "json_object"}': "json_mode_support",
+    'response_format {"type": "json_schema"}': "json_schema_support",
+}
 _MOST_MODELS = 4096  # names that are remembered, so that a service that makes them up does not grow
 
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 from typing_extensions import Unpack
 
 from onellm.policy.retry import retry
+from onellm.providers.protocols import CapabilityProvider
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.resources.pages import AsyncPages
+from onellm.types.capabilities import FLAGS, Capabilities, Capability, PublishedCapabilities
 from onellm.types.models import ModelInfo
 from onellm.types.options import CallOptions
 from onellm.types.pages import Listing
@@ -55,7 +57,38 @@ class AsyncModels:
         served = cast("ModelProvider", bound.provider)
         return await retry(lambda: served.retrieve_model(own_model, taken.call), taken.retry)
 
-    async def capabilities(self, model: str) -> dict[str, bool]:
-        """What a model can do, as far as its provider's row says; a flag that is absent is not known."""
+    async def capabilities(self, model: str, **options: Unpack[CallOptions]) -> Capabilities:
+        """What a model can do, each with how that is known: yes, no or unknown.
+
+        Its provider is asked where it publishes that; what it does not say comes from its row, which knows hosts and
+        not models. Nothing is kept: the next call asks again.
+
+        Raises:
+            APIConnectionError, APIStatusError: the provider was asked: no answer, or a refusal.
+        """
         name, own_model = self._core.split(model)
-        return self._core.provider(name).get_model_capabilities(own_model)
+        given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.capabilities")
+        provider = self._core.provider(name)
+        said: PublishedCapabilities | None = None
+        if isinstance(provider, CapabilityProvider) and provider.publishes_capabilities:
+            taken = self._core.options(self._core.bind(name), given)
+            said = await retry(lambda: provider.published_capabilities(own_model, taken.call), taken.retry)
+        return _weigh(f"{name}/{own_model}", said, provider.get_model_capabilities(own_model))
+
+
+def _weigh(model: str, said: PublishedCapabilities | None, row: Mapping[str, bool]) -> Capabilities:
+    """What the provider says, then what its row says."""
+    said = said or PublishedCapabilities()
+    known: dict[str, Capability] = {}
+    for name, flag in FLAGS.items():
+        if (value := getattr(said, name)) is not None:
+            known[name] = Capability("yes" if value else "no", "provider says")
+        elif flag in row:
+            known[name] = Capability("yes" if row[flag] else "no", "row")
+    return Capabilities(
+        model=model,
+        context_window=said.context_window,
+        max_output_tokens=said.max_output_tokens,
+        raw=said.raw,
+        **known,
+    )

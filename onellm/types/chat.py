@@ -13,6 +13,8 @@ from onellm.errors import ResponseDecodeError, ResponseValidationError, Unsuppor
 from onellm.types.base import Answer, Model
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call", "error", "other"]
     Role = Literal["assistant", "user", "system", "developer", "tool", "function"]
     Seconds = int
@@ -289,6 +291,16 @@ class ChatCompletion(Answer, kw_only=True, gc=False):
     service_tier: str | None = None
     system_fingerprint: str | None = None
     prompt_filter_results: list[PromptFilterResult] | None = None
+
+    def cost(self) -> "Decimal | None":
+        """What it cost in US dollars, by the price list of `genai-prices`; None where that is not known.
+
+        Raises:
+            MissingDependencyError: `genai-prices` is not installed.
+        """
+        from onellm.types.prices import cost  # noqa: PLC0415 - for callers who use it
+
+        return cost(self.provider, self.model, self.usage, created=self.created, tier=self.service_tier)
 
 
 class TokenCount(Answer, kw_only=True, gc=False):

@@ -325,6 +325,7 @@ class StreamOptions(TypedDict, total=False):
 class ParseParams(CallOptions, total=False):
     """Everything `chat.completions.parse` takes beside model, messages, response_format and stream.
 
+    cache:  whether the provider keeps the prompt for the next call, and how long at least
     tools:  schemas, Python functions, or functions as `FunctionTool`
     anthropic, bedrock, cohere, google:  for hosts that speak these APIs; others refuse them
     """
@@ -333,6 +334,7 @@ class ParseParams(CallOptions, total=False):
 
     audio: AudioOutput | None
     bedrock: BedrockOptions | None
+    cache: Literal["off", "on", "5m", "1h"] | None
     cohere: CohereOptions | None
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None
     function_call: Literal["none", "auto"] | Mapping[str, str] | None

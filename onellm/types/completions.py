@@ -1,7 +1,7 @@
 """Text completions: what callers say, and what they get. https://platform.openai.com/docs/api-reference/completions"""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from msgspec import Meta, field
 
@@ -10,6 +10,9 @@ from onellm.types.chat import CompletionUsage, FinishReason, PromptFilterResult,
 from onellm.types.chat_params import StreamOptions
 from onellm.types.options import CallOptions
 from onellm.types.request import Request
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 Prompt: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 """One text, many texts, one text as token ids, or many as token ids."""
@@ -79,6 +82,16 @@ class Completion(Answer, kw_only=True, gc=False):
     usage: CompletionUsage | None = None
     system_fingerprint: str | None = None
     prompt_filter_results: list[PromptFilterResult] | None = None
+
+    def cost(self) -> "Decimal | None":
+        """What it cost in US dollars, by the price list of `genai-prices`; None where that is not known.
+
+        Raises:
+            MissingDependencyError: `genai-prices` is not installed.
+        """
+        from onellm.types.prices import cost  # noqa: PLC0415 - for callers who use it
+
+        return cost(self.provider, self.model, self.usage, created=self.created, tier=None)
 
 
 class CompletionRequest(Request, kw_only=True):

@@ -12,6 +12,8 @@ from onellm.types.options import CallOptions
 from onellm.types.request import Request
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -74,6 +76,16 @@ class CreateEmbeddingResponse(Answer, kw_only=True, gc=False):
 
     def model_dump(self, *, exclude_none: bool = False) -> dict[str, Any]:  # noqa: ARG002 - nothing here is None
         return self.to_dict()
+
+    def cost(self) -> "Decimal | None":
+        """What it cost in US dollars, by the price list of `genai-prices`; None where that is not known.
+
+        Raises:
+            MissingDependencyError: `genai-prices` is not installed.
+        """
+        from onellm.types.prices import cost  # noqa: PLC0415 - for callers who use it
+
+        return cost(self.provider, self.model, self.usage, created=0, tier=None)
 
     def to_numpy(self) -> "NDArray[np.float32]":
         """The vectors as one (n, d) float32 matrix, row i for input i.

@@ -29,19 +29,23 @@ class Request(Struct, kw_only=True, gc=False):
     on_unsupported: OnUnsupported = "raise"
     adjustments: list[str] = []
 
-    def unsupported(self, param: str, hint: str) -> None:
+    def unsupported(self, param: str, hint: str, *, feature: str | None = None) -> None:
         """Say that the provider cannot express an argument; the caller then leaves it out.
+
+        feature:  the flag of a provider that stands for it, such as "vision_support"; who has it is then named
 
         Raises:
             UnsupportedParameterError: unless the call or the client relaxes it.
         """
         if self.on_unsupported == "raise":
-            raise UnsupportedParameterError(
+            error = UnsupportedParameterError(
                 f'{self.provider} does not support {param}: {hint}; or pass on_unsupported="drop" to leave it out',
                 provider=self.provider,
                 model=self.model,
                 param=param,
             )
+            error.feature = feature
+            raise error
         note = f"left out {param}: {hint}"
         self.adjustments.append(note)
         if self.on_unsupported == "warn":

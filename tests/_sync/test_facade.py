@@ -103,7 +103,7 @@ def test_models(provider: Provider, client: OneLLM) -> None:
     provider.loopback.plays(Answer(chunks=[{"object": "list", "data": [model]}]), Answer(chunks=[model]))
     assert [found.id for found in client.models.list()] == ["m"]
     assert client.models.retrieve("openai/m").id == "m"
-    assert client.models.capabilities("openai/m")["streaming_support"]
+    assert client.models.capabilities("openai/m").streaming
     assert [request.path for request in provider.loopback.requests] == ["/v1/models", "/v1/models/m"]
 
 

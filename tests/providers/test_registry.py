@@ -16,6 +16,7 @@ from onellm.providers import compatible, registry
 from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import Provider
 from onellm.providers.registry import Registry
+from onellm.types.capabilities import Capability
 
 FLAGS = (
     "json_mode_support",
@@ -131,10 +132,10 @@ async def test_a_client_has_providers_of_its_own() -> None:
     """What is registered with one client is unknown to others; what everybody knows, it knows too."""
     async with AsyncOneLLM() as one, AsyncOneLLM() as other:
         one.register(Own())
-        assert await one.models.capabilities("own/seeing") == {"vision_support": True}
+        assert (await one.models.capabilities("own/seeing")).vision == Capability("yes", "row")
         with pytest.raises(UnknownProviderError):
             await other.models.capabilities("own/seeing")
-        assert (await one.models.capabilities("openai/x"))["chat_support"]
+        assert (await one.models.capabilities("openai/x")).chat
 
 
 async def test_what_is_not_served_names_who_serves_it(installed: Path) -> None:

@@ -4,19 +4,21 @@ https://platform.openai.com/docs/api-reference/chat and, for the stream, …/cha
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
-from onellm.dialects import errors, lenient
+from onellm.dialects import errors, lenient, prompt_cache
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import messages, repair
-from onellm.dialects.openai.chat_stream import ChatStreamReducer
+from onellm.dialects.openai.chat_stream import ChatStreamReducer, TaggedChatReducer
 from onellm.dialects.params import refuse, refuse_foreign_options, rename
+from onellm.dialects.think_tags import take_apart
 from onellm.errors import (
     APIStatusError,
+    InvalidRequestError,
     ResponseDecodeError,
 )
 from onellm.transport.sse import SseDecoder
@@ -54,6 +56,9 @@ FINISH: dict[str, FinishReason] = {
     "network_error": "error",
     "insufficient_system_resource": "error",
 }
+
+# How long prompts are kept at least: "in_memory" is 5 to 10 minutes after their last use.
+_RETENTION = {"5m": "in_memory", "1h": "24h"}
 
 _decode_completion = msgspec.json.Decoder(ChatCompletion, strict=False).decode
 
@@ -101,6 +106,9 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     message_names:     whether the host takes `name` on messages
     tool_id_length:    the length that the host's tool-call ids have, where it insists on one
     replay:            message fields that the host wants back in later turns
+    caching:           how the host keeps prompts: by itself ("automatic"), likewise and for as long as
+                       `prompt_cache_retention` says ("retention"), or up to marks on parts ("marks")
+    uncached:          fields of the body that keep it from doing so
 
     The answer:
     finish:            the host's own words for an end
@@ -110,6 +118,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     cached_in:         the field of `usage` that counts cached tokens, where it is not OpenAI's
     adds_reasoning:    whether the host leaves reasoning out of `completion_tokens`
     citations_in:      top-level fields that name sources, the better one first
+    think_tags:        whether thinking may stand between tags at the start of the text; with "content" in `replay`
+                       the text goes back as it came
     base_resp:         whether an error may come as `base_resp` with a status code that is not 0
     """
 
@@ -131,6 +141,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     message_names: bool = True
     tool_id_length: int | None = None
     replay: tuple[str, ...] = ()
+    caching: Literal["automatic", "retention", "marks"] | None = None
+    uncached: Mapping[str, Any] = {}
     finish: Mapping[str, FinishReason] = {}
     codes: Mapping[str, type[APIStatusError]] = {}
     usage_in: tuple[str | int, ...] = ()
@@ -138,6 +150,7 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     cached_in: str | None = None
     adds_reasoning: bool = False
     citations_in: tuple[str, ...] = ()
+    think_tags: bool = False
     base_resp: bool = False
 
     @property
@@ -154,9 +167,12 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         return self._encode(request, stream)
 
     def _encode(self, request: ChatRequest, stream: dict[str, Any]) -> HttpRequest:
+        history = self.encode_messages(request)
+        if self.caching == "marks" and (mark := prompt_cache.wanted_mark(request)) is not None:
+            history = prompt_cache.mark_messages(history, mark)
         body = {
             "model": request.model,
-            "messages": self.encode_messages(request),
+            "messages": history,
             **self.encode_params(request),
             **stream,
             **(request.extra_body or {}),
@@ -191,6 +207,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         refuse(params, refuses, request)
         if not NATIVE_OPTIONS.isdisjoint(params):
             refuse_foreign_options(params, request)
+        if "cache" in params:
+            self._encode_cache(params, request)
         for name in self.values.keys() & params.keys():
             self._respell(name, params, request)
         rename(params, self.renames, request)
@@ -200,6 +218,24 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         if (form := params.get("response_format")) is not None:
             self._encode_format(form, params, request)
         return params
+
+    def _encode_cache(self, params: dict[str, Any], request: ChatRequest) -> None:
+        cache = params.pop("cache")
+        if self.caching is None:
+            if cache != "off":
+                request.unsupported("cache", "it is not known to keep prompts")
+        elif cache == "off":
+            if self.uncached:
+                params.update(self.uncached)
+            elif self.caching != "marks":
+                request.unsupported("cache='off'", "it keeps prompts by itself")
+        elif cache in _RETENTION and self.caching == "retention":
+            if "prompt_cache_retention" in params:
+                raise InvalidRequestError("give cache or prompt_cache_retention, not both", param="cache")
+            params["prompt_cache_retention"] = _RETENTION[cache]
+            request.adjustments.append(f"sent cache={cache!r} as prompt_cache_retention={_RETENTION[cache]!r}")
+        elif cache != "on" and self.caching == "automatic":
+            request.unsupported(f"cache={cache!r}", "how long it keeps prompts is up to itself, as cache='on' has it")
 
     def _respell(self, name: str, params: dict[str, Any], request: ChatRequest) -> None:
         given, spelling = params[name], self.values[name]
@@ -257,6 +293,9 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         reply.raw = body
         for choice in reply.choices:
             self.normalise(choice, choice.message)
+        if self.think_tags:
+            for choice in reply.choices:
+                take_apart(choice.message, request.provider, goes_back="content" in self.replay)
         if reply.usage is not None:
             self.normalise_usage(reply.usage, body)
         self.complete(reply, body, request)
@@ -266,7 +305,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         return errors.decode_error(status, headers, body, now=now, codes=self.codes)
 
     def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> ChatStreamReducer:
-        return ChatStreamReducer(self, request, SseDecoder(max_event_bytes=max_event_bytes))
+        kind = TaggedChatReducer if self.think_tags else ChatStreamReducer
+        return kind(self, request, SseDecoder(max_event_bytes=max_event_bytes))
 
     def has_error(self, data: bytes) -> bool:
         """Whether a body or chunk with HTTP status 200 is an error all the same."""
@@ -306,9 +346,10 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
             message = choice.message
             if not self.replay and not message.tool_calls:
                 continue
-            kept: dict[str, Any] = {
-                name: value for name in self.replay if (value := getattr(message, name, None)) is not None
-            }
+            kept: dict[str, Any] = {} if message.provider_data is None else dict(message.provider_data.data)
+            for name in self.replay:
+                if name != "content" and (value := getattr(message, name, None)) is not None:
+                    kept[name] = value
             if kept or (message.tool_calls and any(call.extra_content for call in message.tool_calls)):
                 message.provider_data = ProviderData(provider=request.provider, data=kept)
 

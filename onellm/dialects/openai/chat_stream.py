@@ -10,6 +10,7 @@ from onellm.dialects.chat_fold import ChoiceFold
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import repair
 from onellm.dialects.sse_reducer import SseReducer, interrupted
+from onellm.dialects.think_tags import ThinkTags, finish
 from onellm.transport.sse import SseDecoder
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk, CompletionUsage, PromptFilterResult
 from onellm.types.chat_params import ChatRequest
@@ -80,10 +81,14 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
             raise interrupted(self._request)
         reply = self._head
         reply.choices = [state.whole(index) for index, state in sorted(self._choices.items())]
+        self._finish(reply)
         reply.usage = self._usage
         reply.service_tier = self._service_tier
         self._dialect.complete(reply, self._last, self._request)
         return reply
+
+    def _finish(self, reply: ChatCompletion) -> None:
+        """For those who have more to do with the choices of the whole."""
 
     def _begin(self, chunk: ChatCompletionChunk) -> ChatCompletion:
         """Take over what is said of the whole; some hosts send a first chunk in which it is still empty."""
@@ -118,3 +123,42 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
                 chunk.prompt_filter_results = found
         chunk.raw = self._last = data
         return chunk
+
+
+class TaggedChatReducer(ChatStreamReducer):
+    """The same for texts that may begin with thinking between tags: chunks have it in `delta.reasoning`."""
+
+    def __init__(self, dialect: "OpenAIChat", request: ChatRequest, decoder: SseDecoder | None = None) -> None:
+        super().__init__(dialect, request, decoder)
+        self._tags: dict[int, ThinkTags] = {}
+
+    def _decode(self, data: bytes) -> ChatCompletionChunk:
+        chunk = super()._decode(data)
+        for choice in chunk.choices:
+            tags = self._tags.get(choice.index)
+            if tags is None:
+                tags = self._tags[choice.index] = ThinkTags()
+            delta = choice.delta
+            thinking = text = ""
+            if delta.content:
+                thinking, text = tags.feed(delta.content)
+            if choice.finish_reason:
+                more, rest = tags.close()
+                thinking, text = thinking + more, text + rest
+            if delta.content or text:
+                delta.content = text or None
+            if thinking:
+                delta.reasoning = (delta.reasoning or delta.reasoning_content or "") + thinking
+        return chunk
+
+    def _finish(self, reply: ChatCompletion) -> None:
+        for choice in reply.choices:
+            tags = self._tags[choice.index]
+            message = choice.message
+            thinking, text = tags.close()  # where the stream ended without saying why
+            if thinking:
+                message.reasoning = (message.reasoning or "") + thinking
+            if text:
+                message.content = (message.content or "") + text
+            if tags.found:
+                finish(message, tags, self._request.provider, goes_back="content" in self._dialect.replay)

@@ -23,6 +23,9 @@ OUTPUT_ONLY = frozenset(
     }
 )
 
+# The flag of a provider that stands for a type of content part.
+PART_FLAGS = {"image_url": "vision_support", "input_audio": "audio_input_support"}
+
 
 def from_answer(message: dict[str, Any], provider: str, replay: tuple[str, ...]) -> dict[str, Any]:
     """A message from an answer as one of a history: nothing empty, nothing only said outwards.
@@ -102,7 +105,8 @@ def without_parts(
     kept: list[dict[str, Any]] = []
     for number, part in enumerate(parts):
         if part["type"] in refused if refused is not None else part["type"] != "text":
-            request.unsupported(f"{where}.content[{number}]", f"it takes no {part['type']}")
+            feature = PART_FLAGS.get(part["type"])
+            request.unsupported(f"{where}.content[{number}]", f"it takes no {part['type']}", feature=feature)
         else:
             kept.append(part)
     return {**message, "content": kept}
