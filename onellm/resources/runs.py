@@ -149,9 +149,7 @@ class AsyncToolRun:
             for task in places:
                 task.cancel()
             await asyncio.gather(*places, return_exceptions=True)
-        self._messages.extend(
-            {"role": "tool", "tool_call_id": calls[place].id, "content": said[place].content} for place in sorted(said)
-        )
+        self._messages.extend(_message(said[place]) for place in sorted(said))
 
     async def _call(self, turn: int, call: ChatCompletionMessageToolCall) -> RunToolResult:
         """Call one function. What it raises is its result; cancelling it is not."""
@@ -172,6 +170,11 @@ class AsyncToolRun:
             raise ResponseValidationError(f"there is no tool {call.function.name!r}; there is {known}")
         positional, named = tool.arguments(call.function.arguments)
         return await _call_function(tool.function, positional, named)
+
+
+def _message(result: RunToolResult) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "tool", "tool_call_id": result.call.id, "content": result.content}
+    return message if result.error is None else {**message, "is_error": True}
 
 
 def _name(tool: Mapping[str, Any]) -> str | None:

@@ -140,6 +140,29 @@ async def test_what_goes_wrong_is_told_to_the_model(loopback: Loopback, client: 
         ("4", "Error: TypeError: a tool returned object, which is no JSON: return a text, a dict or a Struct"),
     ]
     assert {type(event.error) for event in results} == {ValueError, ResponseValidationError, TypeError}
+    assert "is_error" not in loopback.requests[1].json["messages"][-1], "a field that this host does not know"
+
+
+async def test_a_provider_that_wants_to_know_is_told_of_a_failure(loopback: Loopback) -> None:
+    """The Messages API has a word for it."""
+
+    def breaks() -> None:
+        raise ValueError("no such thing")
+
+    def works() -> str:
+        return "fine"
+
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "usage": {}}
+    blocks = [{"type": "tool_use", "id": name, "name": name, "input": {}} for name in ("breaks", "works")]
+    loopback.plays(
+        Answer(chunks=[{**head, "content": blocks, "stop_reason": "tool_use"}]),
+        Answer(chunks=[{**head, "content": [{"type": "text", "text": "done"}], "stop_reason": "end_turn"}]),
+    )
+    async with AsyncOneLLM(providers={"anthropic": {"api_key": "k", "base_url": loopback.url}}) as client:
+        await client.chat.completions.run(**{**ASK, "model": "anthropic/m"}, tools=[breaks, works]).result()
+    failed, fine = loopback.requests[1].json["messages"][-1]["content"]
+    assert (failed["is_error"], failed["content"]) == (True, "Error: ValueError: no such thing")
+    assert "is_error" not in fine
 
 
 async def test_what_goes_wrong_ends_the_run_where_the_caller_says_so(loopback: Loopback, client: AsyncOneLLM) -> None:
