@@ -153,7 +153,9 @@ async def test_a_provider_that_wants_to_know_is_told_of_a_failure(loopback: Loop
         return "fine"
 
     head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "usage": {}}
-    blocks = [{"type": "tool_use", "id": name, "name": name, "input": {}} for name in ("breaks", "works")]
+    blocks: list[dict[str, Any]] = [
+        {"type": "tool_use", "id": name, "name": name, "input": {}} for name in ("breaks", "works")
+    ]
     loopback.plays(
         Answer(chunks=[{**head, "content": blocks, "stop_reason": "tool_use"}]),
         Answer(chunks=[{**head, "content": [{"type": "text", "text": "done"}], "stop_reason": "end_turn"}]),
