@@ -42,7 +42,7 @@ class TokenCache:
             return token.secret
         try:
             token = await self._renewed()
-        except Exception:
+        except Exception:  # whatever its source raises: the token at hand may still be good
             if token is None or self._clock() >= token.expires:
                 raise
         return token.secret
