@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
     from onellm._sync.responses import ResponseStream
-    from onellm._sync.streams import ChatCompletionStream, CompletionStream
+    from onellm._sync.streams import ChatCompletionStream, CompletionStream, ModelPull
     from onellm.client import AsyncOneLLM
     from onellm.errors import (
         APIConnectionError,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from onellm.resources.images import AsyncImageStream
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.responses import AsyncResponseStream
-    from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
+    from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream, AsyncModelPull
     from onellm.short_forms import (
         AudioTranscription,
         AudioTranslation,
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from onellm.types.bedrock import BedrockOptions
     from onellm.types.cohere import CohereOptions
     from onellm.types.google import GoogleOptions
+    from onellm.types.ollama import OllamaOptions
     from onellm.types.options import HttpOptions, Timeouts
 
 __version__ = "0.1.0"
@@ -88,7 +89,7 @@ _HOMES = {
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
     "_sync.responses": ("ResponseStream",),
-    "_sync.streams": ("ChatCompletionStream", "CompletionStream"),
+    "_sync.streams": ("ChatCompletionStream", "CompletionStream", "ModelPull"),
     "client": ("AsyncOneLLM",),
     "errors": (
         "APIConnectionError",
@@ -130,7 +131,7 @@ _HOMES = {
     "resources.images": ("AsyncImageStream",),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.responses": ("AsyncResponseStream",),
-    "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
+    "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream", "AsyncModelPull"),
     "short_forms": (
         "AudioTranscription",
         "AudioTranslation",
@@ -147,6 +148,7 @@ _HOMES = {
     "types.bedrock": ("BedrockOptions",),
     "types.cohere": ("CohereOptions",),
     "types.google": ("GoogleOptions",),
+    "types.ollama": ("OllamaOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -162,6 +164,7 @@ __all__ = [
     "AsyncChatCompletionStream",
     "AsyncCompletionStream",
     "AsyncImageStream",
+    "AsyncModelPull",
     "AsyncOneLLM",
     "AsyncPage",
     "AsyncPages",
@@ -198,7 +201,9 @@ __all__ = [
     "InvalidRequestError",
     "MissingDependencyError",
     "MissingKeyError",
+    "ModelPull",
     "NotFoundError",
+    "OllamaOptions",
     "OneLLM",
     "OneLLMError",
     "OverloadedError",

@@ -1,7 +1,7 @@
 """`models`. https://platform.openai.com/docs/api-reference/models"""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from typing_extensions import Unpack
 
@@ -9,12 +9,13 @@ from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.resources.pages import AsyncPages
-from onellm.types.models import ModelInfo
+from onellm.resources.streams import AsyncModelPull
+from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
 from onellm.types.options import CallOptions
 from onellm.types.pages import Listing
 
 if TYPE_CHECKING:
-    from onellm.providers.protocols import ModelProvider
+    from onellm.providers.protocols import ModelProvider, ModelStoreProvider
 
 
 class AsyncModels:
@@ -59,3 +60,58 @@ class AsyncModels:
         """What a model can do, as far as its provider's row says; a flag that is absent is not known."""
         name, own_model = self._core.split(model)
         return self._core.provider(name).get_model_capabilities(own_model)
+
+    @overload
+    async def pull(
+        self,
+        model: str,
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> PullProgress: ...
+
+    @overload
+    async def pull(self, model: str, *, stream: Literal[True], **options: Unpack[CallOptions]) -> AsyncModelPull: ...
+
+    @overload
+    async def pull(
+        self, model: str, *, stream: bool | None = None, **options: Unpack[CallOptions]
+    ) -> PullProgress | AsyncModelPull: ...
+
+    async def pull(
+        self, model: str, *, stream: bool | None = None, **options: Unpack[CallOptions]
+    ) -> PullProgress | AsyncModelPull:
+        """Fetch a model, named "provider/model", to where its provider keeps them; with `stream` say how far it is.
+
+        One that is there is looked up, and fetched anew where it has changed. A time limit for the whole call ends
+        the wait, not what the server does.
+
+        Raises:
+            UnsupportedFeatureError: the provider has no models of its own to fetch.
+            NotFoundError: there is no such model.
+        """
+        name, own_model = self._core.split(model)
+        bound = self._core.require(name, "model_store")
+        given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.pull")
+        taken = self._core.options(bound, given)
+        served = cast("ModelStoreProvider", bound.provider)
+        request = PullRequest(provider=name, model=own_model, extra_body=taken.extra_body)
+        pull = AsyncModelPull(await retry(lambda: served.pull_model(request, taken.call), taken.retry))
+        if stream:
+            return pull
+        async with pull:
+            return await pull.get_final()
+
+    async def delete(self, model: str, **options: Unpack[CallOptions]) -> ModelDeleted:
+        """Delete a model, named "provider/model", from where its provider keeps them.
+
+        Raises:
+            UnsupportedFeatureError: the provider has no models that could be deleted.
+            NotFoundError: the provider has no such model.
+        """
+        name, own_model = self._core.split(model)
+        bound = self._core.require(name, "model_store")
+        given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.delete")
+        taken = self._core.options(bound, given)
+        served = cast("ModelStoreProvider", bound.provider)
+        return await retry(lambda: served.delete_model(own_model, taken.call), taken.retry)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from onellm.types.bedrock import BedrockOptions
     from onellm.types.cohere import CohereOptions
     from onellm.types.google import GoogleOptions
+    from onellm.types.ollama import OllamaOptions
 else:  # checked by the dialect that reads them: only those who use one import it
-    AnthropicOptions = BedrockOptions = CohereOptions = GoogleOptions = Any
+    AnthropicOptions = BedrockOptions = CohereOptions = GoogleOptions = OllamaOptions = Any
 
 # --- content parts ----------------------------------------------------------------------------------------------
 
@@ -314,7 +315,7 @@ class StreamOptions(TypedDict, total=False):
 class ChatParams(CallOptions, total=False):
     """Everything `chat.completions.create` takes beside model, messages and stream; None is the same as leaving out.
 
-    anthropic, bedrock, cohere, google are for hosts that speak these APIs; others refuse them.
+    anthropic, bedrock, cohere, google, ollama are for hosts that speak these APIs; others refuse them.
     """
 
     anthropic: AnthropicOptions | None
@@ -334,6 +335,7 @@ class ChatParams(CallOptions, total=False):
     modalities: Sequence[Literal["text", "audio", "image"]] | None
     moderation: Mapping[str, Any] | None
     n: Annotated[int, Meta(ge=1)] | None
+    ollama: OllamaOptions | None
     parallel_tool_calls: bool | None
     prediction: Mapping[str, Any] | None
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None
@@ -358,7 +360,7 @@ class ChatParams(CallOptions, total=False):
     web_search_options: Mapping[str, Any] | None
 
 
-NATIVE_OPTIONS = frozenset({"anthropic", "bedrock", "cohere", "google"})
+NATIVE_OPTIONS = frozenset({"anthropic", "bedrock", "cohere", "google", "ollama"})
 """The arguments that only hosts of one native API take."""
 
 

@@ -170,7 +170,7 @@ REFUSED: dict[tuple[str, str], tuple[list[Any], str]] = {
 # Ours has them, theirs does not: nothing that was written for theirs can name them.
 OWN = {"max_retries", "on_unsupported", "provider"}
 OWN_OF: dict[str, tuple[set[str], str]] = {
-    "chat.completions.create": ({"anthropic", "bedrock", "cohere", "google"}, "options of other native APIs"),
+    "chat.completions.create": ({"anthropic", "bedrock", "cohere", "google", "ollama"}, "options of other native APIs"),
     "embeddings.create": ({"input_type"}, "other hosts make other vectors of a question than of a document"),
     "files.create": ({"part_size"}, "their client has `uploads` for it"),
     "batches.create": ({"requests", "model"}, "requests become a file by themselves"),
