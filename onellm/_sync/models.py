@@ -65,8 +65,8 @@ class Models:
     ) -> PullProgress | ModelPull:
         """Fetch a model, named "provider/model", to where its provider keeps them; with `stream` say how far it is.
 
-        One that is there is looked up, and fetched anew where it has changed. A time limit for the whole call ends
-        the wait, not what the server does.
+        One that is there is looked up, and fetched anew where it has changed. The client's time limit for a whole call
+        does not hold, as models are large; one that is given here does.
 
         Raises:
             UnsupportedFeatureError: the provider has no models of its own to fetch.

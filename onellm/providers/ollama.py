@@ -4,12 +4,15 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
+from msgspec import Struct
+
 from onellm.dialects.base import Dialect, ErrorDecoder, HttpRequest, StreamDialect
 from onellm.dialects.ollama.chat import OllamaChat
 from onellm.dialects.ollama.embeddings import OllamaEmbeddings
 from onellm.dialects.ollama.generate import OllamaCompletions
 from onellm.dialects.ollama.models import OllamaModels, OllamaStore
-from onellm.errors import APIConnectionError, ConfigurationError, NotFoundError, OneLLMError
+from onellm.errors import APIConnectionError, AuthenticationError, ConfigurationError, NotFoundError, OneLLMError
 from onellm.providers.answers import HttpAnswerStream
 from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import Call, ProviderSettings, PullStream
@@ -25,6 +28,10 @@ _PORT = 11434
 _PORTS = {"http": 80, "https": 443}
 _ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a server listens at
 _CLOUD = "ollama.com"
+
+
+class _Refusal(Struct, gc=False):
+    signin_url: str = ""
 
 
 class OllamaProvider(HttpProvider, frozen=True, kw_only=True):
@@ -122,6 +129,8 @@ class OllamaProvider(HttpProvider, frozen=True, kw_only=True):
         base_url = call.settings.base_url
         if pulls and isinstance(exc, NotFoundError) and exc.model and urlsplit(base_url).hostname != _CLOUD:
             exc.message += f"; `onellm pull {self.name}/{exc.model}` or `ollama pull {exc.model}` fetches it"
+        elif isinstance(exc, AuthenticationError) and (url := _signin_url(exc.raw)):
+            exc.message += f"; a model of the cloud needs `ollama signin` on the server, or {url}"
         elif isinstance(exc, APIConnectionError) and _is_refused(exc):
             exc.message = (
                 f"nothing listens at {base_url}: start the server with `ollama serve`, or open the Ollama app; "
@@ -172,6 +181,14 @@ def _split_port(place: str) -> tuple[str, int | None]:
     if said is None:
         return host, None
     return host, int(said) if said.isascii() and said.isdecimal() and int(said) < 1 << 16 else 0
+
+
+def _signin_url(body: bytes) -> str:
+    """Where to sign in, which a server says that has not been; "" where it is not said."""
+    try:
+        return msgspec.json.decode(body, type=_Refusal).signin_url
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 def _is_refused(exc: BaseException) -> bool:

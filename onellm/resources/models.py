@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
+from msgspec import structs
 from typing_extensions import Unpack
 
 from onellm.policy.retry import retry
@@ -83,8 +84,8 @@ class AsyncModels:
     ) -> PullProgress | AsyncModelPull:
         """Fetch a model, named "provider/model", to where its provider keeps them; with `stream` say how far it is.
 
-        One that is there is looked up, and fetched anew where it has changed. A time limit for the whole call ends
-        the wait, not what the server does.
+        One that is there is looked up, and fetched anew where it has changed. The client's time limit for a whole call
+        does not hold, as models are large; one that is given here does.
 
         Raises:
             UnsupportedFeatureError: the provider has no models of its own to fetch.
@@ -93,10 +94,13 @@ class AsyncModels:
         name, own_model = self._core.split(model)
         bound = self._core.require(name, "model_store")
         given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.pull")
+        limited = given.get("timeout") is not None
         taken = self._core.options(bound, given)
+        limits = taken.call.timeouts if limited else structs.replace(taken.call.timeouts, total=None)
+        call = structs.replace(taken.call, timeouts=limits)
         served = cast("ModelStoreProvider", bound.provider)
         request = PullRequest(provider=name, model=own_model, extra_body=taken.extra_body)
-        pull = AsyncModelPull(await retry(lambda: served.pull_model(request, taken.call), taken.retry))
+        pull = AsyncModelPull(await retry(lambda: served.pull_model(request, call), taken.retry))
         if stream:
             return pull
         async with pull:

@@ -389,6 +389,25 @@ def test_a_last_line_without_its_line_end_counts() -> None:
     assert (reply.choices[0].message.content, reply.choices[0].finish_reason) == (wire.TEXT, "stop")
 
 
+def test_a_last_line_without_its_line_end_may_be_an_error() -> None:
+    with pytest.raises(InternalServerError, match="out of memory"):
+        fold(wire.said("Hi") + b'{"error":"out of memory"}')
+
+
+def test_nothing_is_read_after_the_last_line() -> None:
+    reducer = CHAT.reducer(asking(), max_event_bytes=1 << 20)
+    reducer.feed(b"".join(wire.STREAM) + wire.said("more"))
+    assert reducer.finished
+    assert reducer.feed(wire.said("more")) == []
+    assert reducer.close().choices[0].message.content == wire.TEXT
+
+
+@pytest.mark.parametrize("when", [None, "", "soon"])
+def test_a_time_that_is_none(when: str | None) -> None:
+    answer = json.loads(wire.ANSWER) | {"created_at": when}
+    assert CHAT.decode_response(json.dumps(answer).encode(), asking()).created == 0
+
+
 @pytest.mark.parametrize("line", [b"<html>\n", b"[1]\n", b'"text"\n'])
 def test_lines_that_are_none(line: bytes) -> None:
     with pytest.raises(ResponseDecodeError):
@@ -489,6 +508,10 @@ def test_a_text_completion_whole_and_streamed() -> None:
 
 
 def test_text_completions_that_fail() -> None:
+    with pytest.raises(UnsupportedParameterError, match="include_obfuscation"):
+        TEXTS.encode_request(continuing(stream_options={"include_obfuscation": True}))
+    with pytest.raises(ResponseDecodeError, match="is not done"):
+        TEXTS.decode_response(wire.line(response="a", done=False), continuing())
     reducer = TEXTS.reducer(continuing(), max_event_bytes=1 << 20)
     reducer.feed(wire.line(response="a", done=False))
     with pytest.raises(StreamInterruptedError):

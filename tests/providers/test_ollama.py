@@ -11,9 +11,11 @@ from command_line import unset_all
 from loopback import Answer, Loopback, Recorded
 from wire import ollama as wire
 
-from onellm import AsyncOneLLM, OllamaOptions, OneLLM
+from onellm import AsyncOneLLM, OllamaOptions, OneLLM, Timeouts
 from onellm.errors import (
     APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
     ConfigurationError,
     InternalServerError,
     NotFoundError,
@@ -143,6 +145,24 @@ async def test_the_cloud_has_nothing_to_pull() -> None:
         PROVIDER._explain(error, call)  # pyright: ignore[reportPrivateUsage] - the cloud is not at hand
 
 
+@pytest.mark.parametrize(
+    "body", [{"error": "unauthorized"}, "unauthorized", {"error": "unauthorized", "signin_url": 5}]
+)
+async def test_a_refused_key_is_just_that(body: Any) -> None:
+    async with Loopback() as server, connect(server) as client:
+        server.plays(Answer(status=401, chunks=[body]))
+        with pytest.raises(AuthenticationError, match="unauthorized") as caught:
+            await client.chat.completions.create(**ASK)
+    assert "signin`" not in caught.value.message
+
+
+async def test_a_cloud_model_of_a_server_that_is_not_signed_in() -> None:
+    async with Loopback() as server, connect(server) as client:
+        server.plays(Answer(status=401, chunks=[{"error": "unauthorized", "signin_url": "https://ollama.com/connect"}]))
+        with pytest.raises(AuthenticationError, match=r"unauthorized; .*`ollama signin`.* https://ollama.com/connect"):
+            await client.chat.completions.create(**ASK)
+
+
 async def test_auto_pull_fetches_it_and_goes_on() -> None:
     def host(request: Recorded) -> Answer:
         if request.path == "/api/pull":
@@ -212,6 +232,19 @@ async def test_a_pull_that_breaks_off() -> None:
         server.plays(Answer(chunks=wire.PULL_STREAM[:3], content_type=wire.STREAM_TYPE))
         with pytest.raises(StreamInterruptedError):
             await client.models.pull("ollama/m")
+
+
+async def test_a_pull_takes_as_long_as_it_takes() -> None:
+    """The client's limit for a whole call is for answers; a call's own limit holds."""
+    answer = Answer(chunks=wire.PULL_STREAM[:2], content_type=wire.STREAM_TYPE, cut="stall")
+    async with Loopback() as server:
+        server.plays(answer)
+        providers = {"ollama": {"base_url": server.url}}
+        async with AsyncOneLLM(providers=providers, timeout=Timeouts(idle=0.2, total=0.05), max_retries=0) as client:
+            with pytest.raises(APITimeoutError, match="idle"):
+                await client.models.pull("ollama/m")
+            with pytest.raises(APITimeoutError, match="total"):
+                await client.models.pull("ollama/m", timeout=Timeouts(idle=5, total=0.05))
 
 
 async def test_leaving_a_pull_ends_its_request() -> None:

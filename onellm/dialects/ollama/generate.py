@@ -11,7 +11,7 @@ from onellm.dialects.lenient import encode_json
 from onellm.dialects.ollama.lines import Line, LineReducer, decode_line
 from onellm.dialects.ollama.options import take_sampling, with_extra
 from onellm.dialects.params import refuse
-from onellm.errors import APIStatusError, ResponseDecodeError
+from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError
 from onellm.transport.ndjson import NdjsonDecoder
 from onellm.types.chat import CompletionUsage, TokenLogprob
 from onellm.types.completions import Completion, CompletionChoice, CompletionLogprobs, CompletionRequest
@@ -81,8 +81,12 @@ def _prompt(request: CompletionRequest) -> str:
         case None:
             return ""
         case _:
-            request.unsupported("prompt as a list", "it takes one text: make a call for each")
-            return ""
+            raise UnsupportedParameterError(
+                f"{request.provider} takes one text as prompt: make a call for each text",
+                provider=request.provider,
+                model=request.model,
+                param="prompt",
+            )
 
 
 class CompletionReducer(LineReducer[Completion]):
