@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from onellm._sync.parsing import ParsedChatCompletionStream
     from onellm._sync.responses import ResponseStream
     from onellm._sync.runs import ToolRun
-    from onellm._sync.streams import ChatCompletionStream, CompletionStream
+    from onellm._sync.streams import ChatCompletionStream, CompletionStream, ModelPull
     from onellm.client import AsyncOneLLM
     from onellm.errors import (
         APIConnectionError,
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.runs import AsyncToolRun
-    from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream
+    from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream, AsyncModelPull
     from onellm.short_forms import (
         AudioTranscription,
         AudioTranslation,
@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from onellm.types.cohere import CohereOptions
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
+    from onellm.types.ollama import OllamaOptions
     from onellm.types.options import HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
     from onellm.types.preview import PreviewedRequest
@@ -102,7 +103,7 @@ _HOMES = {
     "_sync.parsing": ("ParsedChatCompletionStream",),
     "_sync.responses": ("ResponseStream",),
     "_sync.runs": ("ToolRun",),
-    "_sync.streams": ("ChatCompletionStream", "CompletionStream"),
+    "_sync.streams": ("ChatCompletionStream", "CompletionStream", "ModelPull"),
     "client": ("AsyncOneLLM",),
     "errors": (
         "APIConnectionError",
@@ -149,7 +150,7 @@ _HOMES = {
     "resources.parsing": ("AsyncParsedChatCompletionStream",),
     "resources.responses": ("AsyncResponseStream",),
     "resources.runs": ("AsyncToolRun",),
-    "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream"),
+    "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream", "AsyncModelPull"),
     "short_forms": (
         "AudioTranscription",
         "AudioTranslation",
@@ -168,6 +169,7 @@ _HOMES = {
     "types.cohere": ("CohereOptions",),
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
+    "types.ollama": ("OllamaOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
     "types.preview": ("PreviewedRequest",),
@@ -186,6 +188,7 @@ __all__ = [
     "AsyncChatCompletionStream",
     "AsyncCompletionStream",
     "AsyncImageStream",
+    "AsyncModelPull",
     "AsyncOneLLM",
     "AsyncPage",
     "AsyncPages",
@@ -228,7 +231,9 @@ __all__ = [
     "MaxTurnsError",
     "MissingDependencyError",
     "MissingKeyError",
+    "ModelPull",
     "NotFoundError",
+    "OllamaOptions",
     "OneLLM",
     "OneLLMError",
     "OverloadedError",

@@ -25,7 +25,9 @@ sys.exit(main())
 def unset_all(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """Make this a machine on which nothing is configured; gives a folder in `folder`, now the working directory."""
     for name in list(os.environ):
-        if name.startswith(("ONELLM_", "OPENAI_", "AZURE_")) or name.lower().endswith(("_proxy", "_api_key")):
+        if name.startswith(("ONELLM_", "OPENAI_", "AZURE_", "OLLAMA_")) or name.lower().endswith(
+            ("_proxy", "_api_key")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -10,6 +10,7 @@ import pytest
 from cohere_host import cohere_host
 from command_line import ROOT, require, run_python, unset_all
 from loopback import Answer, Loopback, Recorded
+from ollama_host import ollama_host
 from openai_host import openai_host
 
 from onellm.config import read_file
@@ -31,6 +32,8 @@ def blocks(language: str) -> dict[str, str]:
 
 def any_host(request: Recorded) -> Answer:
     """The host whose path it is."""
+    if request.path.startswith("/api/"):
+        return ollama_host(request)
     return cohere_host(request) if request.path.startswith("/v2/") else openai_host(request)
 
 
@@ -41,6 +44,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     async with Loopback() as loopback:
         loopback.chooses(any_host)
         monkeypatch.setenv("CO_API_KEY", "co-1")
+        monkeypatch.setenv("OLLAMA_HOST", loopback.url)
         monkeypatch.setenv("CO_API_URL", loopback.url)
         url = f"{loopback.url}/v1"
         file = folder / "named.toml"

@@ -15,6 +15,7 @@ from command_line import ROOT, require, run_python, unset_all
 from forms import fields, files
 from loopback import Answer, Loopback, Recorded
 from msgspec import Struct
+from ollama_host import ollama_host
 from openai_host import held_open, openai_host
 
 EXAMPLES = ROOT / "examples"
@@ -135,6 +136,11 @@ def sends_documents(requests: list[Recorded]) -> None:
     assert requests[0].headers["authorization"] == "Bearer fw-1"
 
 
+def sends_options(requests: list[Recorded]) -> None:
+    chat = requests[-1].json
+    assert (chat["think"], chat["keep_alive"], chat["options"]) == ("low", "10m", {"num_ctx": 8192})
+
+
 ERRORS = r"""You said: Hello
 You said:\s
 fix the call: no provider 'opnai': did you mean openai.*
@@ -203,6 +209,12 @@ RUNS = {
         ["GET models", "GET models/small", "GET models/no-such-model"],
     ),
     "moderation": Runs(r"fine, hate 0.020: I love cats.\nflagged, violence 0.900: I will", ["POST moderations"]),
+    "ollama_models": Runs(
+        r"pulling dde5aa3fc5ff: 50%\npulling .*: 100%\nit can: completion, tools\n"
+        r"Let me think\.You said: Why is the sky blue\?\n\d+ tokens a second\n",
+        ["POST /api/pull", "POST /api/show", "POST /api/chat"],
+        sends_options,
+    ),
     "preview": Runs(
         r"POST http://127.0.0.1:\d+/v1/chat/completions Bearer \*\*\*\n    {'model': 'gpt-5.4-mini', .*\n"
         r"    sent max_tokens as max_completion_tokens\n(.*\n)*perplexity/sonar: .* These can, "
@@ -239,7 +251,7 @@ RUNS = {
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
 
 
-OWN_HOSTS = {"/v2/": cohere_host, "/model/": bedrock_host}
+OWN_HOSTS = {"/v2/": cohere_host, "/model/": bedrock_host, "/api/": ollama_host}
 
 
 def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
@@ -269,6 +281,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", loopback.url)
         monkeypatch.setenv("CO_API_KEY", "co-1")
         monkeypatch.setenv("CO_API_URL", loopback.url)
+        monkeypatch.setenv("OLLAMA_HOST", loopback.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-1")

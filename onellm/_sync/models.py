@@ -2,14 +2,18 @@
 
 """`models`. https://platform.openai.com/docs/api-reference/models"""
 
+from typing import Literal, overload
+
 from typing_extensions import Unpack
 
 from onellm._sync.iteration import awaited
 from onellm._sync.pages import Page
 from onellm._sync.portal import run
+from onellm._sync.streams import ModelPull
 from onellm.resources.models import AsyncModels
+from onellm.resources.streams import AsyncModelPull
 from onellm.types.capabilities import Capabilities
-from onellm.types.models import ModelInfo
+from onellm.types.models import ModelDeleted, ModelInfo, PullProgress
 from onellm.types.options import CallOptions
 
 
@@ -46,3 +50,46 @@ class Models:
             APIConnectionError, APIStatusError: the provider was asked: no answer, or a refusal.
         """
         return run(self._async.capabilities(model, **options))
+
+    @overload
+    def pull(
+        self,
+        model: str,
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> PullProgress: ...
+
+    @overload
+    def pull(self, model: str, *, stream: Literal[True], **options: Unpack[CallOptions]) -> ModelPull: ...
+
+    @overload
+    def pull(
+        self, model: str, *, stream: bool | None = None, **options: Unpack[CallOptions]
+    ) -> PullProgress | ModelPull: ...
+
+    def pull(
+        self, model: str, *, stream: bool | None = None, **options: Unpack[CallOptions]
+    ) -> PullProgress | ModelPull:
+        """Fetch a model, named "provider/model", to where its provider keeps them; with `stream` say how far it is.
+
+        One that is there is looked up, and fetched anew where it has changed. The client's time limit for a whole call
+        does not hold, as models are large; one that is given here does.
+
+        Raises:
+            UnsupportedFeatureError: the provider has no models of its own to fetch.
+            NotFoundError: there is no such model.
+        """
+        reply = run(self._async.pull(model, stream=stream, **options))
+        if isinstance(reply, AsyncModelPull):
+            return ModelPull(reply)
+        return reply
+
+    def delete(self, model: str, **options: Unpack[CallOptions]) -> ModelDeleted:
+        """Delete a model, named "provider/model", from where its provider keeps them.
+
+        Raises:
+            UnsupportedFeatureError: the provider has no models that could be deleted.
+            NotFoundError: the provider has no such model.
+        """
+        return run(self._async.delete(model, **options))

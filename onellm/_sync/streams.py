@@ -16,10 +16,12 @@ from onellm.resources.streams import (
     AsyncAnswerStream,
     AsyncChatCompletionStream,
     AsyncCompletionStream,
+    AsyncModelPull,
     ChunkT,
 )
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.completions import Completion
+from onellm.types.models import PullProgress
 
 
 class AnswerStream(Generic[ChunkT, AnswerT]):
@@ -219,3 +221,62 @@ class CompletionStream:
     def get_final_completion(self) -> Completion:
         """`get_final` under the name that the streams of chats have for it."""
         return run(self._async.get_final_completion())
+
+
+class ModelPull:
+    """The progress of a model that is fetched, to be used like a streamed chat answer.
+
+    Leaving it ends the request. What is here by then stays, and the next pull goes on from there.
+    """
+
+    def __init__(self, held: AsyncModelPull) -> None:
+        self._async = held
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+        return self._async.request_id
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> PullProgress:
+        for chunk in self._async._buffer:
+            return chunk
+        chunks = self.next_chunks()
+        if not chunks:
+            raise StopIteration
+        self._async._buffer = buffer = iter(chunks)
+        return next(buffer)
+
+    def next_chunks(self) -> Sequence[PullProgress]:
+        """All chunks that are at hand, waiting for one where there is none; empty at the end.
+
+        Raises:
+            StreamInterruptedError: the stream ended before its terminal event.
+        """
+        return run(self._async.next_chunks())
+
+    def get_final(self) -> PullProgress:
+        """The whole answer, as it would have come without `stream=True`; reads what has not been read.
+
+        Raises:
+            StreamInterruptedError: the stream ended, or was closed, before its terminal event.
+        """
+        return run(self._async.get_final())
+
+    def close(self) -> None:
+        """Close the connection now. What has come and not been read is dropped."""
+        run(self._async.aclose())
+
+    def close_now(self) -> None:
+        """Close it without waiting for anything; safe from any thread."""
+        self._async.close_now()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        run(self._async.__aexit__(exc_type, exc, traceback))

@@ -1,4 +1,4 @@
-"""The command line: `onellm chat | embed | models | providers | config`.
+"""The command line: `onellm chat | embed | models | pull | providers | config`.
 
 What a command needs is imported when it runs, so that `onellm --help` is quick.
 """
@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 
     models = command("models", "List a provider's models.")
     models.add_argument("provider", nargs="?", help="the default provider where none is named")
+    pull = command("pull", "Fetch a model to where its provider keeps them, such as Ollama.")
+    pull.add_argument("model", help="provider/model, such as ollama/llama3.2")
     providers = command("providers", "List the providers: what they serve and can, and whether a key is set.")
     providers.add_argument("provider", nargs="?", help="show this one in full")
     command("config", "Show each setting and where it comes from; keys are not shown.")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, Upload, UploadPart
     from onellm.types.files import Form, InputFile
     from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
-    from onellm.types.models import ModelInfo
+    from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
     from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
     from onellm.types.options import Timeouts, TokenCredential, TokenSource
     from onellm.types.pages import Listing, ListRequest
@@ -180,6 +180,7 @@ TranscriptionStream: TypeAlias = "AnswerStream[TranscriptionStreamEvent, AnyTran
 ImageStream: TypeAlias = "AnswerStream[ImageStreamEvent, ImagesResponse]"
 EventStream: TypeAlias = "AnswerStream[ResponseStreamEvent, ModelResponse]"
 SpeechStream: TypeAlias = "AnswerStream[SpeechStreamEvent, SpeechAudioDoneEvent]"
+PullStream: TypeAlias = "AnswerStream[PullProgress, PullProgress]"
 
 
 class Binary(Protocol):
@@ -404,6 +405,17 @@ class CapabilityProvider(Protocol):
 
 
 @runtime_checkable
+class ModelStoreProvider(Protocol):
+    """Serves `models.pull` and `models.delete`: it has models that are fetched and deleted."""
+
+    async def pull_model(self, request: PullRequest, call: Call) -> PullStream:
+        """Begin to fetch a model, up to and with the first word of progress."""
+        ...
+
+    async def delete_model(self, model: str, call: Call) -> ModelDeleted: ...
+
+
+@runtime_checkable
 class FileProvider(Protocol):
     """Serves `files`."""
 
@@ -532,6 +544,7 @@ OPERATIONS: dict[str, type] = {
     "uploads": UploadProvider,
     "batches": BatchProvider,
     "models": ModelProvider,
+    "model_store": ModelStoreProvider,
     "moderations": ModerationProvider,
     "rerank": RerankProvider,
 }

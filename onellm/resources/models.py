@@ -1,8 +1,9 @@
 """`models`. https://platform.openai.com/docs/api-reference/models"""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
+from msgspec import structs
 from typing_extensions import Unpack
 
 from onellm.policy.retry import retry
@@ -10,13 +11,14 @@ from onellm.providers.protocols import CapabilityProvider
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.resources.pages import AsyncPages
+from onellm.resources.streams import AsyncModelPull
 from onellm.types.capabilities import FLAGS, Capabilities, Capability, PublishedCapabilities
-from onellm.types.models import ModelInfo
+from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
 from onellm.types.options import CallOptions
 from onellm.types.pages import Listing
 
 if TYPE_CHECKING:
-    from onellm.providers.protocols import ModelProvider
+    from onellm.providers.protocols import ModelProvider, ModelStoreProvider
 
 
 class AsyncModels:
@@ -74,6 +76,64 @@ class AsyncModels:
             taken = self._core.options(self._core.bind(name), given)
             said = await retry(lambda: provider.published_capabilities(own_model, taken.call), taken.retry)
         return _weigh(f"{name}/{own_model}", said, provider.get_model_capabilities(own_model))
+
+    @overload
+    async def pull(
+        self,
+        model: str,
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> PullProgress: ...
+
+    @overload
+    async def pull(self, model: str, *, stream: Literal[True], **options: Unpack[CallOptions]) -> AsyncModelPull: ...
+
+    @overload
+    async def pull(
+        self, model: str, *, stream: bool | None = None, **options: Unpack[CallOptions]
+    ) -> PullProgress | AsyncModelPull: ...
+
+    async def pull(
+        self, model: str, *, stream: bool | None = None, **options: Unpack[CallOptions]
+    ) -> PullProgress | AsyncModelPull:
+        """Fetch a model, named "provider/model", to where its provider keeps them; with `stream` say how far it is.
+
+        One that is there is looked up, and fetched anew where it has changed. The client's time limit for a whole call
+        does not hold, as models are large; one that is given here does.
+
+        Raises:
+            UnsupportedFeatureError: the provider has no models of its own to fetch.
+            NotFoundError: there is no such model.
+        """
+        name, own_model = self._core.split(model)
+        bound = self._core.require(name, "model_store")
+        given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.pull")
+        limited = given.get("timeout") is not None
+        taken = self._core.options(bound, given)
+        limits = taken.call.timeouts if limited else structs.replace(taken.call.timeouts, total=None)
+        call = structs.replace(taken.call, timeouts=limits)
+        served = cast("ModelStoreProvider", bound.provider)
+        request = PullRequest(provider=name, model=own_model, extra_body=taken.extra_body)
+        pull = AsyncModelPull(await retry(lambda: served.pull_model(request, call), taken.retry))
+        if stream:
+            return pull
+        async with pull:
+            return await pull.get_final()
+
+    async def delete(self, model: str, **options: Unpack[CallOptions]) -> ModelDeleted:
+        """Delete a model, named "provider/model", from where its provider keeps them.
+
+        Raises:
+            UnsupportedFeatureError: the provider has no models that could be deleted.
+            NotFoundError: the provider has no such model.
+        """
+        name, own_model = self._core.split(model)
+        bound = self._core.require(name, "model_store")
+        given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.delete")
+        taken = self._core.options(bound, given)
+        served = cast("ModelStoreProvider", bound.provider)
+        return await retry(lambda: served.delete_model(own_model, taken.call), taken.retry)
 
 
 def _weigh(model: str, said: PublishedCapabilities | None, row: Mapping[str, bool]) -> Capabilities:

@@ -9,6 +9,7 @@ from onellm.providers.protocols import AnswerStream as StreamSource
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.completions import Completion
+from onellm.types.models import PullProgress
 
 ChunkT = TypeVar("ChunkT", bound=Answer)
 AnswerT = TypeVar("AnswerT", bound=Answer)
@@ -128,3 +129,10 @@ class AsyncCompletionStream(AsyncAnswerStream[Completion, Completion]):
     async def get_final_completion(self) -> Completion:
         """`get_final` under the name that the streams of chats have for it."""
         return await self.get_final()
+
+
+class AsyncModelPull(AsyncAnswerStream[PullProgress, PullProgress]):
+    """The progress of a model that is fetched, to be used like a streamed chat answer.
+
+    Leaving it ends the request. What is here by then stays, and the next pull goes on from there.
+    """

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from onellm.types.cohere import CohereOptions
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
+    from onellm.types.ollama import OllamaOptions
 else:  # checked by the dialect that reads them: only those who use one import it
-    AnthropicOptions = BedrockOptions = CohereOptions = GoogleOptions = Any
+    AnthropicOptions = BedrockOptions = CohereOptions = GoogleOptions = OllamaOptions = Any
 
 # --- content parts ----------------------------------------------------------------------------------------------
 
@@ -327,7 +328,7 @@ class ParseParams(CallOptions, total=False):
 
     cache:  whether the provider keeps the prompt for the next call, and how long at least
     tools:  schemas, Python functions, or functions as `FunctionTool`
-    anthropic, bedrock, cohere, google:  for hosts that speak these APIs; others refuse them
+    anthropic, bedrock, cohere, google, ollama:  for hosts that speak these APIs; others refuse them
     """
 
     anthropic: AnthropicOptions | None
@@ -348,6 +349,7 @@ class ParseParams(CallOptions, total=False):
     modalities: Sequence[Literal["text", "audio", "image"]] | None
     moderation: Mapping[str, Any] | None
     n: Annotated[int, Meta(ge=1)] | None
+    ollama: OllamaOptions | None
     parallel_tool_calls: bool | None
     prediction: Mapping[str, Any] | None
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None
@@ -377,7 +379,7 @@ class ChatParams(ParseParams, total=False):
     response_format: ResponseFormat | None
 
 
-NATIVE_OPTIONS = frozenset({"anthropic", "bedrock", "cohere", "google"})
+NATIVE_OPTIONS = frozenset({"anthropic", "bedrock", "cohere", "google", "ollama"})
 """The arguments that only hosts of one native API take."""
 
 

@@ -171,7 +171,7 @@ REFUSED: dict[tuple[str, str], tuple[list[Any], str]] = {
 OWN = {"max_retries", "on_unsupported", "provider"}
 OWN_OF: dict[str, tuple[set[str], str]] = {
     "chat.completions.create": (
-        {"anthropic", "bedrock", "cache", "cohere", "google"},
+        {"anthropic", "bedrock", "cache", "cohere", "google", "ollama"},
         "native APIs and prompt caches of others",
     ),
     "embeddings.create": ({"input_type"}, "other hosts make other vectors of a question than of a document"),

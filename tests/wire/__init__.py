@@ -18,10 +18,13 @@ from onellm.dialects.cohere.models import CohereModels
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.gemini.embeddings import GeminiEmbeddings, PublisherEmbeddings
 from onellm.dialects.gemini.models import GeminiModels, PublisherModels
+from onellm.dialects.ollama.chat import OllamaChat
+from onellm.dialects.ollama.embeddings import OllamaEmbeddings
+from onellm.dialects.ollama.models import OllamaModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import bedrock, chat_completions, cohere, gemini, messages
+from wire import bedrock, chat_completions, cohere, gemini, messages, ollama
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +170,24 @@ WIRES: dict[type, Any] = {
         vectors=cohere.VECTORS, answer=cohere.embeddings, check_body=cohere.check_embeddings_body
     ),
     CohereModels: ModelsWire(ids=cohere.MODEL_IDS, listing=cohere.models, single=cohere.model),
+    OllamaChat: ChatWire(
+        question=ollama.QUESTION,
+        text=ollama.TEXT,
+        answer=ollama.ANSWER,
+        stream=ollama.STREAM,
+        tool_answer=ollama.TOOL_ANSWER,
+        tool_stream=ollama.TOOL_STREAM,
+        stream_type=ollama.STREAM_TYPE,
+        unknown_event=ollama.UNKNOWN_EVENT,
+        overloaded_event=ollama.OVERLOADED_EVENT,
+        refusal=ollama.refusal,
+        check_body=ollama.check_chat_body,
+        has_codes=False,
+    ),
+    OllamaEmbeddings: EmbeddingsWire(
+        vectors=ollama.VECTORS, answer=ollama.embeddings, check_body=ollama.check_embeddings_body
+    ),
+    OllamaModels: ModelsWire(ids=ollama.MODEL_IDS, listing=ollama.models, single=ollama.model),
 }
 
 
