@@ -3,6 +3,7 @@
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
 """
 
+import re
 from collections.abc import Coroutine
 from typing import Any
 
@@ -17,6 +18,7 @@ from onellm.dialects.gemini.models import PublisherModels
 from onellm.dialects.gemini.speech import GeminiSpeech
 from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import ConfigurationError
+from onellm.providers.auth import check_host
 from onellm.providers.gemini_host import GeminiHost
 from onellm.providers.google_auth import GoogleCredentials
 from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
@@ -29,6 +31,7 @@ _GLOBAL = "global"
 _VERSION = "v1beta1"
 _CLAUDE = "anthropic/"
 _CLAUDE_VERSION = "v1"
+_LOCATION = re.compile(r"[a-z][a-z0-9-]*")
 _REGIONS = ("us", "eu")  # of many data centres each, with hosts of another form
 
 
@@ -68,16 +71,22 @@ class VertexProvider(GeminiHost, frozen=True, kw_only=True):
         """With the host of the location; requests go to the project, the list of models to no one's.
 
         Raises:
-            ConfigurationError: no project, and no API key.
+            ConfigurationError: no project, and no API key; a location that is none; a host that may not get a token.
         """
         options = settings.options
         location = str(options.get("location") or _GLOBAL)
+        if not _LOCATION.fullmatch(location):  # it becomes a part of the host
+            raise ConfigurationError(
+                f"{location!r} is no location of Google Cloud; one is us-central1", provider=self.name
+            )
         root = settings.base_url
         if root == self.base_url:
             root = f"{host(location)}/{options.get('api_version') or _VERSION}"
         bare = structs.replace(settings, base_url=root)
         if isinstance(settings.api_key, Secret):
             return structs.replace(bare, state={"bare": bare})
+        if settings.api_key is None:
+            check_host(settings, self.name)
         project = options.get("project")
         if not project:
             raise ConfigurationError(
