@@ -16,12 +16,15 @@ _BESIDE = ("title", "context", "citations", "cache_control")  # what a part may 
 
 
 class PartEncoder:
-    """Encodes the parts of one call. cites: documents are to be cited; urls: the host fetches what has a URL."""
+    """Encodes the parts of one call. cites: documents are to be cited; urls, files: the host fetches what has a URL,
+    and keeps files.
+    """
 
-    def __init__(self, request: ChatRequest, *, cites: bool, urls: bool) -> None:
+    def __init__(self, request: ChatRequest, *, cites: bool, urls: bool, files: bool) -> None:
         self._request = request
         self._cites = cites
         self._urls = urls
+        self._files = files
 
     def blocks(self, content: Any, where: str) -> list[dict[str, Any]]:
         """A message's content. Empty texts are left out: the API refuses them."""
@@ -64,7 +67,9 @@ class PartEncoder:
         given: str = file.get("file_data") or ""
         if file_id := file.get("file_id"):
             kind = "image" if name.lower().endswith(_IMAGE_NAMES) else "document"
-            return self._document(part, {"type": "file", "file_id": file_id}, name, kind)
+            return (
+                self._document(part, {"type": "file", "file_id": file_id}, name, kind) if self._keeps(where) else None
+            )
         if given.startswith(("https://", "http://")):
             return self._document(part, {"type": "url", "url": given}, name) if self._fetches(where) else None
         if not given.startswith("data:"):
@@ -92,6 +97,11 @@ class PartEncoder:
             if self._cites:
                 block["citations"] = {"enabled": True}
         return self._beside(part, block)
+
+    def _keeps(self, where: str) -> bool:
+        if not self._files:
+            self._request.unsupported(f"{where}.file.file_id", "it keeps no files: give file_data")
+        return self._files
 
     def _fetches(self, where: str) -> bool:
         if not self._urls:
