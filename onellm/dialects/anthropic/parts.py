@@ -8,6 +8,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+from onellm.dialects import data_url
 from onellm.errors import InvalidRequestError
 from onellm.types.chat_params import ChatRequest
 
@@ -53,7 +54,7 @@ class PartEncoder:
         if image.get("detail") not in (None, "auto"):
             self._request.adjustments.append(f"left the detail of {where} out")
         url: str = image["url"]
-        if url.startswith("data:"):
+        if data_url.is_data_url(url):
             media_type, data = _split(url, where)
             source = {"type": "base64", "media_type": media_type, "data": data}
         elif self._fetches(where):
@@ -72,7 +73,7 @@ class PartEncoder:
             )
         if given.startswith(("https://", "http://")):
             return self._document(part, {"type": "url", "url": given}, name) if self._fetches(where) else None
-        if not given.startswith("data:"):
+        if not data_url.is_data_url(given):
             raise InvalidRequestError(
                 f'{where}.file: give a file_id, or file_data as "data:application/pdf;base64,…"', param="messages"
             )
@@ -120,13 +121,12 @@ def _split(url: str, where: str) -> tuple[str, str]:
     """The media type and the base64 of a `data:` URL.
 
     Raises:
-        InvalidRequestError: it holds no base64.
+        InvalidRequestError: it does not say what it holds.
     """
-    head, comma, data = url.removeprefix("data:").partition(",")
-    kind, *options = head.split(";")
-    if not comma or "base64" not in options:
+    found = data_url.parse(url)
+    if found is None or not found.media_type:
         raise InvalidRequestError(f"{where}: a data: URL must be data:<type>;base64,<data>", param="messages")
-    return kind.strip().lower(), data.strip() if data[:1].isspace() or data[-1:].isspace() else data
+    return found.media_type, found.data
 
 
 def _text(data: str, where: str) -> str:

@@ -3,12 +3,12 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from onellm.dialects import data_url
 from onellm.errors import InvalidRequestError
 from onellm.types.chat_params import ChatRequest
 from onellm.types.files import CONTENT_TYPES
@@ -17,7 +17,6 @@ from onellm.types.files import CONTENT_TYPES
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 NO_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
-_DATA_URL = re.compile(r"data:([^,]*?)(;base64)?,", re.DOTALL)
 _SOUNDS = {"pcm16": "audio/pcm;rate=24000", "mpeg": "audio/mpeg"}
 _MODIFIERS = {"video_metadata": "videoMetadata", "media_resolution": "mediaResolution"}
 
@@ -223,10 +222,10 @@ def _inline(mime_type: str, data: str) -> dict[str, Any]:
 
 def _at(url: str, details: Mapping[str, Any], where: str, places: Places) -> dict[str, Any]:
     """What stands at an address, or in it."""
-    if found := _DATA_URL.match(url):
-        if not found[2]:
-            raise InvalidRequestError(f"{where}: a data URL must hold base64", param="messages")
-        return _inline(found[1] or "application/octet-stream", url[found.end() :])
+    if found := data_url.parse(url):
+        return _inline((found.media_type or "application/octet-stream") + found.parameters, found.data)
+    if data_url.is_data_url(url):
+        raise InvalidRequestError(f"{where}: a data: URL must be data:<type>;base64,<data>", param="messages")
     mime_type = details.get("mime_type") or _type_of(url)
     if mime_type is None and places.needs_mime_type:
         raise InvalidRequestError(
@@ -247,7 +246,7 @@ def _file(file: Mapping[str, Any], where: str, places: Places) -> dict[str, Any]
         details["mime_type"] = named
     match file:
         case {"file_data": str() as content}:
-            if content.startswith("data:"):
+            if data_url.is_data_url(content):
                 return _at(content, details, where, places)
             if "mime_type" not in details:
                 raise InvalidRequestError(
