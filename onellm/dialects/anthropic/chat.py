@@ -18,7 +18,7 @@ from onellm.dialects.anthropic.stream import MessageReducer, fold_message
 from onellm.dialects.anthropic.tools import encode_choice, encode_tools, held_to, tools_of_history, web_search
 from onellm.dialects.base import HttpRequest, with_model
 from onellm.dialects.lenient import encode_json
-from onellm.dialects.params import native_options, refuse, refuse_foreign_options
+from onellm.dialects.params import native_options, refuse, refuse_foreign_options, take_stream_options
 from onellm.errors import (
     APIStatusError,
     ConflictError,
@@ -172,7 +172,7 @@ class AnthropicMessages(Struct, frozen=True, kw_only=True):
         _encode_sampling(params, body, options, self.version_in_body, request)
         _encode_account(params, body, request)
         body |= self._encode_options(options, request)
-        params.pop("stream_options", None)  # read by the reducer
+        take_stream_options(params, request)
         if params.get("modalities") == ["text"]:
             del params["modalities"]
         for name in params:

@@ -14,7 +14,7 @@ from typing import Any
 from onellm.dialects.bedrock.content import Block, Parts, arguments, cache_point
 from onellm.dialects.lenient import encode_json
 from onellm.dialects.openai.messages import short_id
-from onellm.dialects.params import native_options, refuse, refuse_foreign_options
+from onellm.dialects.params import native_options, refuse, refuse_foreign_options, take_stream_options
 from onellm.errors import InvalidRequestError
 from onellm.types.bedrock import BedrockOptions
 from onellm.types.chat_params import ChatRequest
@@ -22,6 +22,20 @@ from onellm.types.chat_params import ChatRequest
 FILLER = "."  # where a block must be and there is nothing to say: empty text is refused
 _TOOL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _REFUSED = "Converse does not have it"
+_OF_THE_MODEL = f"{_REFUSED}; what the model itself takes goes into bedrock=BedrockOptions(fields=...)"
+_CACHES = "say with cache_control, or bedrock=BedrockOptions(cache_points=...), what is to be cached"
+_REFUSES = {
+    "functions": "give tools",
+    "function_call": "give tool_choice",
+    **dict.fromkeys(("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"), _CACHES),
+    **dict.fromkeys(
+        ("frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "seed", "top_logprobs", "verbosity"),
+        _OF_THE_MODEL,
+    ),
+    "user": "give metadata, which stands in the logs of the call",
+    "safety_identifier": "give metadata, which stands in the logs of the call",
+    "web_search_options": "give bedrock=BedrockOptions(system_tools=...), where the model has a tool that searches",
+}
 
 
 def body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
@@ -227,6 +241,8 @@ class _Call:
                 )
             del params["parallel_tool_calls"]
         if not tools:
+            if choice is not None and "auto" not in choice:
+                raise InvalidRequestError("tool_choice asks for a call, and there are no tools", param="tool_choice")
             return {}
         return {"tools": tools, **({"toolChoice": choice} if choice else {})}
 
@@ -322,11 +338,11 @@ class _Call:
 
     def _leave_out(self) -> None:
         """What remains has no place in Converse."""
-        self.params.pop("stream_options", None)  # usage always comes
+        take_stream_options(self.params, self.request)
         if self.params.get("modalities") == ["text"]:
             del self.params["modalities"]
         refuse_foreign_options(self.params, self.request)
-        refuse(self.params, dict.fromkeys(self.params, _REFUSED), self.request)
+        refuse(self.params, {name: _REFUSES.get(name, _REFUSED) for name in self.params}, self.request)
 
 
 def _is_call(block: Block) -> bool:
