@@ -239,6 +239,28 @@ async def test_an_answer_goes_back_as_it_came(way: str, form: str, server: Loopb
     assert all(secret in text for secret in played.SECRETS)
 
 
+@pytest.mark.parametrize("way", NATIVE)
+@pytest.mark.parametrize("change", ["text", "calls"])
+async def test_what_the_caller_changed_is_what_is_sent(way: str, change: str, server: Loopback) -> None:
+    """A text that was edited and a call that was taken out stay so, whatever the blocks were that came."""
+    played = of_class(_PLAYED, dialect_of(way))
+    turn = answered(way, played.REASONED).to_dict()
+    history = conversation(turn, answered(way, played.ANSWER))
+    if change == "text":
+        turn["content"] = "I ask for both."
+    else:
+        turn["tool_calls"] = turn["tool_calls"][:1]
+        del history[4]
+    body = await sent_to(way, history, server)
+    calls, results = tool_ids(body)
+    assert calls == results
+    assert len(calls) == (2 if change == "text" else 1)
+    if change == "text":
+        text = json.dumps(body, ensure_ascii=False)
+        assert "I ask for both." in text
+        assert "I look." not in text
+
+
 @pytest.mark.parametrize("source", NATIVE)
 @pytest.mark.parametrize("target", WAYS)
 async def test_another_provider_gets_what_it_can_read(source: str, target: str, server: Loopback) -> None:

@@ -93,8 +93,10 @@ def sent(dialect: ChatDialect, provider: str, message: ChatCompletionMessage) ->
         *({"role": "tool", "tool_call_id": call.id, "content": "done"} for call in message.tool_calls or ()),
         {"role": "user", "content": "And now?"},
     ]
-    request = ChatRequest(provider=provider, model="m", messages=history, params={})
-    return (dialect.encode_request(request).body or b"").decode()
+    request = ChatRequest(provider=provider, model="m", messages=history, params={}, adjustments=[])
+    http = dialect.encode_request(request)
+    assert not [note for note in request.adjustments if "was changed" in note]
+    return (http.body or b"").decode()
 
 
 @pytest.mark.parametrize(("provider", "message"), MESSAGES.values(), ids=MESSAGES)

@@ -15,6 +15,7 @@ from onellm.dialects.bedrock.content import Block, Parts, arguments, cache_point
 from onellm.dialects.lenient import encode_json
 from onellm.dialects.openai.messages import short_id
 from onellm.dialects.params import native_options, refuse, refuse_foreign_options, take_stream_options
+from onellm.dialects.said import calls_of, text_of
 from onellm.errors import InvalidRequestError
 from onellm.types.bedrock import BedrockOptions
 from onellm.types.chat_params import ChatRequest
@@ -138,11 +139,17 @@ class _Call:
 
     def _assistant(self, message: dict[str, Any], where: str) -> list[Block]:
         kept = message.get("provider_data")
+        reasoning: list[Block] = []
         if kept is not None and kept["provider"] == self.request.provider and "blocks" in kept["data"]:
             content: list[Block] = kept["data"]["blocks"]
-            self.called += [block["toolUse"]["name"] for block in content if _is_call(block)]
-            return list(content)
-        blocks = self.parts.blocks(message.get("content"), where)
+            if _is_as_received(message, content):
+                self.called += [block["toolUse"]["name"] for block in content if _is_call(block)]
+                return list(content)
+            self.request.adjustments.append(
+                f"{where} was changed since it was received: its reasoning goes back, its other native blocks do not"
+            )
+            reasoning = [block for block in content if "reasoningContent" in block]
+        blocks = reasoning + self.parts.blocks(message.get("content"), where)
         if refusal := message.get("refusal"):
             blocks.append({"text": refusal})
         for name in ("audio", "function_call"):
@@ -343,6 +350,18 @@ class _Call:
             del self.params["modalities"]
         refuse_foreign_options(self.params, self.request)
         refuse(self.params, {name: _REFUSES.get(name, _REFUSED) for name in self.params}, self.request)
+
+
+def _is_as_received(message: dict[str, Any], blocks: list[Block]) -> bool:
+    """Whether a message says what its blocks do; text of nothing but space is not among them."""
+    texts = [piece.get("text", "") for block in blocks for piece in (block, *_cited(block))]
+    made = [(block["toolUse"]["name"], block["toolUse"]["input"]) for block in blocks if _is_call(block)]
+    return "".join(texts).split() == text_of(message).split() and made == calls_of(message)
+
+
+def _cited(block: Block) -> list[Block]:
+    """The pieces of a text that has citations."""
+    return block.get("citationsContent", {}).get("content") or []
 
 
 def _is_call(block: Block) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from onellm.dialects import data_url
+from onellm.dialects.said import calls_of, text_of
 from onellm.errors import InvalidRequestError
 from onellm.types.chat_params import ChatRequest
 from onellm.types.files import CONTENT_TYPES
@@ -98,7 +99,11 @@ def _answered(
     kept: dict[str, Any] | None = message.get("provider_data")
     made = message.get("tool_calls") or ()
     own = kept["data"].get("parts") if kept is not None and kept["provider"] == request.provider else None
-    if isinstance(parts := own, list):
+    if isinstance(parts := own, list) and not _is_as_received(message, parts):
+        request.adjustments.append(
+            f"messages[{place}] was changed since it was received: its native parts and signatures do not go back"
+        )
+    elif isinstance(parts, list):
         given = {call["id"] for part in parts if isinstance(call := part.get("functionCall"), dict) and call.get("id")}
         for call in made:
             calls[call["id"]] = (_function(call)["name"], call["id"] in given)
@@ -125,6 +130,17 @@ def _answered(
         call = {"name": named["name"], "args": _arguments(named, where)}
         found.append({"functionCall": call, "thoughtSignature": NO_SIGNATURE})
     return found
+
+
+def _is_as_received(message: dict[str, Any], parts: list[dict[str, Any]]) -> bool:
+    """Whether a message says what its parts do."""
+    text = "".join(part.get("text") or "" for part in parts if not part.get("thought"))
+    made = [
+        (call.get("name"), call.get("args") or {})
+        for part in parts
+        if isinstance(call := part.get("functionCall"), dict)
+    ]
+    return text == text_of(message) and made == calls_of(message)
 
 
 def _function(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,11 +185,11 @@ def _result(
             f"messages[{place}].tool_call_id: no earlier message has a call {id_!r}; its function's name is needed",
             param="messages",
         )
-    name, said = calls[id_]
+    name, known = calls[id_]
     found = _parts(message, place, request, places)
     # An object, and never the tool's own: a `$ref` in that would be followed.
     output = "".join(part["text"] for part in found if "text" in part)
-    response: dict[str, Any] = {"id": id_} if said else {}
+    response: dict[str, Any] = {"id": id_} if known else {}
     response |= {"name": name, "response": {"output": output}}
     if media := [part for part in found if "text" not in part]:
         response["parts"] = media
