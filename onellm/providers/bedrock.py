@@ -169,5 +169,6 @@ PROVIDER = AmazonProvider(
         "With `anthropic=AnthropicOptions(...)` a call goes by InvokeModel as Anthropic's Messages, not by Converse.",
         "The option `fips` takes the FIPS hosts.",
         "The option `families` says what kind of embedding model an ARN stands for.",
+        "What of a call is mapped, and what is refused, stands in docs/bedrock.md.",
     ),
 )

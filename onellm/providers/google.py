@@ -250,5 +250,6 @@ PROVIDER = GoogleProvider(
             "`reasoning_effort` is a level of thinking, which models from generation 3 on know; for older ones give "
             "`google=GoogleOptions(effort_as_budget=True)` or a `thinking_budget`."
         ),
+        "What of a call is mapped, and what is refused, stands in docs/google.md.",
     ),
 )

@@ -191,5 +191,6 @@ PROVIDER = VertexProvider(
         ),
         "Models of other publishers are `vertex/publisher/model`, one's own `vertex/endpoints/id`.",
         "The option `location` is `global` unless it is given; `us` and `eu` are regions of many data centres.",
+        "What of a call is mapped, and what is refused, stands in docs/google.md.",
     ),
 )
