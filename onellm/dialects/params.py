@@ -57,6 +57,23 @@ def rename(params: dict[str, Any], renames: Mapping[str, str], request: Request)
             request.adjustments.append(f"sent {name} as {other}")
 
 
+def take_stream_options(params: dict[str, Any], request: Request) -> None:
+    """Take `stream_options` out, for a host that has none: of usage it sends what it sends.
+
+    Raises:
+        UnsupportedParameterError: padding is asked for; unless the call or the client relaxes it.
+    """
+    options = params.pop("stream_options", None)
+    if options and options.get("include_obfuscation"):
+        request.unsupported("stream_options.include_obfuscation", "it pads no chunks")
+
+
+def asks_for_usage(request: ChatRequest) -> bool:
+    """Whether a stream is to end with a chunk that has usage and no choices, as OpenAI's does for those who ask."""
+    options = request.params.get("stream_options")
+    return bool(options and options.get("include_usage"))
+
+
 def native_options(request: ChatRequest, name: str, kind: type[OptionsT]) -> OptionsT:
     """The options of a dialect's own API in a call, such as `anthropic=AnthropicOptions(...)`; else the defaults.
 

@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest, with_model
+from onellm.dialects.error_in_answer import is_error
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
-from onellm.dialects.openai.chat import is_error
 from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError
 from onellm.types.rerank import RerankRequest, RerankResponse, RerankResult, RerankUsage
 

@@ -75,5 +75,8 @@ PROVIDER = AnthropicProvider(
     batches=AnthropicBatches(),
     models=AnthropicModels(),
     docs="https://platform.claude.com/docs/en/api/overview",
-    notes=("A token in `ANTHROPIC_AUTH_TOKEN`, or from a function given as `api_key`, is sent as a bearer.",),
+    notes=(
+        "A token in `ANTHROPIC_AUTH_TOKEN`, or from a function given as `api_key`, is sent as a bearer.",
+        "What of a call is mapped, and what is refused, stands in docs/anthropic.md.",
+    ),
 )

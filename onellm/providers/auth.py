@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from onellm.errors import ConfigurationError
 from onellm.providers.protocols import ProviderSettings
 from onellm.types.secret import Secret
 
@@ -75,3 +77,18 @@ class HeaderKey(Struct, frozen=True):
 
 
 BEARER = HeaderKey()
+
+
+def check_host(settings: ProviderSettings, provider: str) -> None:
+    """For who is about to prove itself by what the machine has: a token, or a signature, which can be used again.
+
+    Raises:
+        ConfigurationError: the host was chosen by a file that came with somebody else's project.
+    """
+    if settings.foreign_host:
+        raise ConfigurationError(
+            f"{provider}: its base URL, on {urlsplit(settings.base_url).hostname}, comes from a file in the working "
+            "directory, which may not choose where a token or signature of this machine goes: pass base_url=, or put "
+            "it into the user's own file",
+            provider=provider,
+        )

@@ -40,7 +40,7 @@ from onellm.errors import (
     RateLimitError,
 )
 from onellm.providers.answers import HttpAnswerStream
-from onellm.providers.auth import BEARER, Outgoing
+from onellm.providers.auth import BEARER, Outgoing, check_host
 from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import Binary, Call, ProviderSettings
 from onellm.providers.tokens import Token, TokenCache
@@ -215,11 +215,7 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
             return None
         if settings.key_source == "argument":
             raise self._wrong("give api_key or entra, not both")
-        if settings.foreign_host:
-            raise self._wrong(
-                f"its base URL, on {urlsplit(settings.base_url).hostname}, comes from a file in the working directory, "
-                "which may not choose where a token goes: pass base_url=, or put it into the user's own file"
-            )
+        check_host(settings, self.name)
         return TokenCache(lambda: _default_token(scope), clock=time.time)
 
     def _wrong(self, message: str) -> ConfigurationError:

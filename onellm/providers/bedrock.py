@@ -18,6 +18,7 @@ from onellm.dialects.bedrock.invoke import Family, InvokeEmbeddings, InvokeReran
 from onellm.dialects.bedrock.messages import InvokeMessages
 from onellm.dialects.bedrock.models import FoundationModels
 from onellm.errors import ConfigurationError
+from onellm.providers.auth import check_host
 from onellm.providers.aws import KEPT, SigV4, profile_region, signer
 from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
@@ -59,9 +60,12 @@ class AmazonProvider(HttpProvider, frozen=True, kw_only=True):
         )
         if region is not None and (not isinstance(region, str) or not _REGION.fullmatch(region)):
             raise ConfigurationError(f"{region!r} is no region of AWS; one is us-east-1", provider=self.name)
+        signs = signer(options, region=region, provider=self.name)
+        if settings.api_key is None and not signs.over_key:
+            check_host(settings, self.name)
         state: dict[str, Any] = {
             **settings.state,
-            KEPT: signer(options, region=region, provider=self.name),
+            KEPT: signs,
             "families": _families(options),
         }
         base_url = settings.base_url
@@ -165,5 +169,6 @@ PROVIDER = AmazonProvider(
         "With `anthropic=AnthropicOptions(...)` a call goes by InvokeModel as Anthropic's Messages, not by Converse.",
         "The option `fips` takes the FIPS hosts.",
         "The option `families` says what kind of embedding model an ARN stands for.",
+        "What of a call is mapped, and what is refused, stands in docs/bedrock.md.",
     ),
 )

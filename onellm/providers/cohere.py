@@ -88,5 +88,8 @@ PROVIDER = CohereProvider(
     ),
     models=MODELS,
     docs="https://docs.cohere.com",
-    notes=("the options of its chat are `cohere=CohereOptions(...)`",),
+    notes=(
+        "the options of its chat are `cohere=CohereOptions(...)`",
+        "What of a call is mapped, and what is refused, stands in docs/cohere.md.",
+    ),
 )

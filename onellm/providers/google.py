@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from onellm.dialects.gemini.batches import GeminiBatches
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.gemini.embeddings import GeminiEmbeddings
 from onellm.dialects.gemini.files import PIECE, GeminiFiles
@@ -23,7 +24,8 @@ from onellm.providers.answers import locate
 from onellm.providers.auth import HeaderKey
 from onellm.providers.gemini_host import GeminiHost
 from onellm.providers.http import refusal
-from onellm.providers.protocols import Call, ProviderSettings, Response
+from onellm.providers.protocols import Binary, Call, ProviderSettings, Response
+from onellm.types.batches import Batch
 from onellm.types.file_objects import FileDeleted, FileObject, FileRequest
 from onellm.types.files import FilePath, InputFile, OneShot
 
@@ -90,10 +92,50 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
             raise ResponseDecodeError(f"the upload is {status!r} where it should be final", body=response.body[:2000])
         return response
 
+    async def cancel_batch(self, batch_id: str, call: Call) -> Batch:
+        """The cancellation's own answer is empty."""
+        dialect = self._dialect(self.batches, "batches")
+        try:
+            await self._send(dialect, dialect.encode_cancel(batch_id), call)
+        except OneLLMError as exc:
+            locate(exc, self.name, None)
+        return await self.retrieve_batch(batch_id, structs.replace(call, body=None))
+
+    async def open_batch_results(self, batch: Batch, call: Call) -> Binary:
+        """They stand in the batch itself, or in a file whose address is not below that of the version."""
+        dialect = cast("GeminiBatches", self._dialect(self.batches, "batches"))
+        if not batch.output_file_id:
+            return Held(self.name, dialect.split_results(batch.raw))
+        root, _, version = call.settings.base_url.rpartition("/")
+        downloads = structs.replace(call.settings, base_url=f"{root}/download/{version}", usual_headers=None)
+        return await self._open_binary(
+            dialect, dialect.encode_results(batch), structs.replace(call, settings=downloads)
+        )
+
     async def delete_file(self, file_id: str, call: Call) -> FileDeleted:
         deleted = await super().delete_file(file_id, call)
         deleted.id = file_id
         return deleted
+
+
+class Held:
+    """What is here already, as an answer that is read as it comes."""
+
+    adjustments: tuple[str, ...] = ()
+    content_type = "application/jsonl"
+    request_id: str | None = None
+
+    def __init__(self, provider: str, content: bytes) -> None:
+        self.provider = provider
+        self.content_length: int | None = len(content)
+        self._left = content
+
+    async def read(self) -> bytes:
+        left, self._left = self._left, b""
+        return left
+
+    def close(self) -> None:
+        self._left = b""
 
 
 def _upload_url(response: Response, call: Call) -> str:
@@ -200,6 +242,7 @@ PROVIDER = GoogleProvider(
     images=_IMAGES,
     image_edits=_IMAGES,
     files=GeminiFiles(),
+    batches=GeminiBatches(chat=_CHAT),
     models=GeminiModels(),
     docs="https://ai.google.dev/api",
     notes=(
@@ -207,5 +250,6 @@ PROVIDER = GoogleProvider(
             "`reasoning_effort` is a level of thinking, which models from generation 3 on know; for older ones give "
             "`google=GoogleOptions(effort_as_budget=True)` or a `thinking_budget`."
         ),
+        "What of a call is mapped, and what is refused, stands in docs/google.md.",
     ),
 )

@@ -3,12 +3,14 @@
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
 """
 
+import re
 from collections.abc import Coroutine
 from typing import Any
 
 from msgspec import structs
 
 from onellm.dialects.anthropic.chat import AnthropicMessages
+from onellm.dialects.anthropic.counts import AnthropicTokenCount
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.gemini.embeddings import PublisherEmbeddings
@@ -17,10 +19,11 @@ from onellm.dialects.gemini.models import PublisherModels
 from onellm.dialects.gemini.speech import GeminiSpeech
 from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import ConfigurationError
+from onellm.providers.auth import check_host
 from onellm.providers.gemini_host import GeminiHost
 from onellm.providers.google_auth import GoogleCredentials
 from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
-from onellm.types.chat import ChatCompletion
+from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.models import ModelInfo
 from onellm.types.secret import Secret
@@ -29,6 +32,7 @@ _GLOBAL = "global"
 _VERSION = "v1beta1"
 _CLAUDE = "anthropic/"
 _CLAUDE_VERSION = "v1"
+_LOCATION = re.compile(r"[a-z][a-z0-9-]*")
 _REGIONS = ("us", "eu")  # of many data centres each, with hosts of another form
 
 
@@ -36,19 +40,33 @@ class ClaudeMessages(AnthropicMessages, frozen=True, kw_only=True):
     """Messages of models under their publisher, which is named in front of theirs."""
 
     def encode_request(self, request: ChatRequest) -> HttpRequest:
-        return super().encode_request(structs.replace(request, model=request.model.removeprefix(_CLAUDE)))
+        return super().encode_request(_bare(request))
 
     def encode_stream(self, request: ChatRequest) -> HttpRequest:
-        return super().encode_stream(structs.replace(request, model=request.model.removeprefix(_CLAUDE)))
+        return super().encode_stream(_bare(request))
+
+
+class ClaudeTokenCount(AnthropicTokenCount, frozen=True, kw_only=True):
+    """Counts of the same models. They are asked for at a model that is called `count-tokens`."""
+
+    path: str = "publishers/anthropic/models/count-tokens:rawPredict"
+
+    def encode_request(self, request: ChatRequest) -> HttpRequest:
+        return super().encode_request(_bare(request))
+
+
+def _bare(request: ChatRequest) -> ChatRequest:
+    return structs.replace(request, model=request.model.removeprefix(_CLAUDE))
 
 
 class VertexProvider(GeminiHost, frozen=True, kw_only=True):
     """Google Cloud. Models stand in a project and a location; with an API key, in neither.
 
-    claude:  how models of Anthropic's are asked
+    claude, claude_counts:  how models of Anthropic's are asked, and how their tokens are counted
     """
 
     claude: AnthropicMessages
+    claude_counts: AnthropicTokenCount
 
     @property
     def native_options(self) -> frozenset[str]:
@@ -64,20 +82,31 @@ class VertexProvider(GeminiHost, frozen=True, kw_only=True):
             return await self.ask_stream(self.claude, request, _in(call, "claude"))
         return await super().stream_chat_completion(request, call)
 
+    async def count_tokens(self, request: ChatRequest, call: Call) -> TokenCount:
+        if request.model.startswith(_CLAUDE):
+            return await self.ask(self.claude_counts, request, _in(call, "claude"))
+        return await super().count_tokens(request, call)
+
     def settle(self, settings: ProviderSettings) -> ProviderSettings:
         """With the host of the location; requests go to the project, the list of models to no one's.
 
         Raises:
-            ConfigurationError: no project, and no API key.
+            ConfigurationError: no project, and no API key; a location that is none; a host that may not get a token.
         """
         options = settings.options
         location = str(options.get("location") or _GLOBAL)
+        if not _LOCATION.fullmatch(location):  # it becomes a part of the host
+            raise ConfigurationError(
+                f"{location!r} is no location of Google Cloud; one is us-central1", provider=self.name
+            )
         root = settings.base_url
         if root == self.base_url:
             root = f"{host(location)}/{options.get('api_version') or _VERSION}"
         bare = structs.replace(settings, base_url=root)
         if isinstance(settings.api_key, Secret):
             return structs.replace(bare, state={"bare": bare})
+        if settings.api_key is None:
+            check_host(settings, self.name)
         project = options.get("project")
         if not project:
             raise ConfigurationError(
@@ -124,6 +153,14 @@ _CHAT = GeminiChat(
     store=False,
     server_calls=False,
 )
+_CLAUDE_CHAT = ClaudeMessages(
+    path="publishers/anthropic/models/{model}:rawPredict",
+    stream_path="publishers/anthropic/models/{model}:streamRawPredict",
+    model_in_body=False,
+    version_in_body="vertex-2023-10-16",
+    urls=False,
+    server_side=False,
+)
 _IMAGES = GeminiImages(chat=_CHAT, predicting=("imagen",))
 
 PROVIDER = VertexProvider(
@@ -134,13 +171,8 @@ PROVIDER = VertexProvider(
     option_env={"project": "GOOGLE_CLOUD_PROJECT", "location": "GOOGLE_CLOUD_LOCATION"},
     auth=GoogleCredentials(),
     chat=_CHAT,
-    claude=ClaudeMessages(
-        path="publishers/anthropic/models/{model}:rawPredict",
-        stream_path="publishers/anthropic/models/{model}:streamRawPredict",
-        model_in_body=False,
-        version_in_body="vertex-2023-10-16",
-        urls=False,
-    ),
+    claude=_CLAUDE_CHAT,
+    claude_counts=ClaudeTokenCount(messages=structs.replace(_CLAUDE_CHAT, model_in_body=True)),
     token_counts=GeminiTokenCount(chat=_CHAT, whole=False),
     embeddings=PublisherEmbeddings(),
     speech=GeminiSpeech(chat=_CHAT),
@@ -153,8 +185,12 @@ PROVIDER = VertexProvider(
             "Without a key it takes the credentials of the machine (`onellm[vertex]`), or those of the file that the "
             "option `credentials_file` names; the option `quota_project` says who pays."
         ),
-        "Models `anthropic/claude-…` are asked in their own API, Messages, and take `AnthropicOptions`.",
+        (
+            "Models `anthropic/claude-…` are asked in their own API, Messages, and take `AnthropicOptions`. Of the "
+            "tools that Anthropic runs they have `web_search_20250305` alone, and neither files nor URLs of images."
+        ),
         "Models of other publishers are `vertex/publisher/model`, one's own `vertex/endpoints/id`.",
         "The option `location` is `global` unless it is given; `us` and `eu` are regions of many data centres.",
+        "What of a call is mapped, and what is refused, stands in docs/google.md.",
     ),
 )

@@ -352,15 +352,15 @@ async def _results(bound: Bound, options: Options, batch_id: str) -> AsyncGenera
             f"batch {batch_id} is {batch.status}: wait for it with `await client.batches.wait({batch_id!r})`",
             provider=batch.provider,
         )
+    found = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
+    if not found and batch.status == "failed":
+        raise BadRequestError(_why(batch), provider=batch.provider, request_id=batch.request_id, body=batch.raw)
     if isinstance(provider, InlineBatchProvider) and provider.inline_batches:
         source = await retry(provider.open_batch_results, options.retry, batch, options.call)
         async with contextlib.aclosing(_lines(source, f"the results of {batch_id}", options)) as lines:
             async for line in lines:
                 yield provider.read_batch_line(line, batch)
         return
-    found = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
-    if not found and batch.status == "failed":
-        raise BadRequestError(_why(batch), provider=batch.provider, request_id=batch.request_id, body=batch.raw)
     for file_id in found:
         source = await retry(files.open_file, options.retry, file_id, options.call)
         async with contextlib.aclosing(_lines(source, file_id, options)) as lines:

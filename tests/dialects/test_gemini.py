@@ -186,8 +186,10 @@ def test_parts_that_a_place_cannot_take() -> None:
     ):
         with pytest.raises(InvalidRequestError, match=words):
             sent(asking({"role": "user", "content": [part]}), CLOUD)
-    with pytest.raises(InvalidRequestError, match="must hold base64"):
-        sent(asking({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png,x"}}]}))
+    with pytest.raises(InvalidRequestError, match="must be data:<type>;base64"):
+        sent(
+            asking({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64"}}]})
+        )
     with pytest.raises(UnsupportedParameterError, match=r"messages\[0\].content\[0\]"):
         sent(asking({"role": "user", "content": [{"type": "hologram"}]}))
 

@@ -165,7 +165,7 @@ def test_parts_that_cannot_be_sent(part: dict[str, Any]) -> None:
 
 
 WRONG = {
-    "no base64": "data:text/plain,hello",
+    "no comma": "data:text/plain;base64",
     "no text": "data:text/plain;base64,////",
     "no data": "hello",
 }

@@ -306,7 +306,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 HI,
                 {
                     "role": "assistant",
-                    "content": "ignored",
+                    "content": None,
+                    "tool_calls": CALLS[:1],
                     "provider_data": {
                         "provider": "bedrock",
                         "data": {

@@ -361,3 +361,32 @@ async def test_imagen(server: Loopback) -> None:
         )
     assert reply.data[0].content == b"\x89PNG\r\n\x1a\n"
     compare(server, "vertex")
+
+
+# What the package says of each inlined request beside ours: the model, which the path has already.
+async def test_batches(server: Loopback) -> None:
+    """Begun with requests in the call, with a file, asked for, cancelled and listed."""
+    said = {"name": "batches/b1", "metadata": {"state": "BATCH_STATE_RUNNING", "model": "models/gemini-x"}}
+    server.chooses(lambda request: Answer(chunks=[{} if request.path.endswith(":cancel") else said]))
+    contents = [{"role": "user", "parts": [{"text": "Hello"}]}]
+    inlined = [{"contents": contents, "metadata": {"key": key}} for key in "ab"]
+    requests: Any = [{"custom_id": key, "body": {"model": "google/gemini-x", "contents": contents}} for key in "ab"]
+    async with package(server, "google").aio as theirs:
+        await theirs.batches.create(model="gemini-x", src=inlined, config={"display_name": "d"})
+        await theirs.batches.create(model="gemini-x", src="files/f1", config={"display_name": "d"})
+        await theirs.batches.get(name="batches/b1")
+        await theirs.batches.cancel(name="batches/b1")
+        await theirs.batches.list(config={"page_size": 2})
+    given = [*server.requests]
+    server.requests.clear()
+    async with ours(server, "google") as client:
+        name = {"display_name": "d"}
+        await client.batches.create(requests=requests, metadata=name)
+        await client.batches.create(input_file_id="files/f1", model="google/gemini-x", metadata=name)
+        await client.batches.retrieve("batches/b1", provider="google")
+        await client.batches.cancel("batches/b1", provider="google")
+        await client.batches.list(limit=2, provider="google")
+    assert server.requests.pop(4).path == "/v1beta/batches/b1"  # how the batch is after it was cancelled
+    for own, theirs_ in zip(server.requests, given, strict=True):
+        assert (own.method, own.path, own.query) == (theirs_.method, theirs_.path, theirs_.query)
+        assert (own.json if own.body else {}) == (theirs_.json if theirs_.body else {})

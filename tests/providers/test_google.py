@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -28,6 +29,7 @@ from onellm.errors import (
 )
 from onellm.providers.protocols import ProviderSettings
 from onellm.providers.vertex import PROVIDER as VERTEX
+from onellm.types.anthropic import AnthropicOptions
 from onellm.types.secret import Secret
 
 PNG = b"\x89PNG\r\n\x1a\n-pixels"
@@ -360,6 +362,79 @@ async def test_claude_in_google_cloud(server: Loopback, stream: bool) -> None:
     assert body.pop("messages")[0]["role"] == "user"
     expected = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 9}
     assert body == expected | ({"stream": True} if stream else {})
+
+
+async def test_claudes_tokens_are_counted(server: Loopback) -> None:
+    """At a model of that name; the body says which is meant, and nothing of the answer."""
+    server.plays(Answer(chunks=[{"input_tokens": 13}]))
+    settings = {"api_key": lambda: "token-2", "base_url": f"{server.url}/v1", "options": {"project": "p1"}}
+    options = AnthropicOptions(betas=("b-1",), thinking={"type": "adaptive"})
+    async with AsyncOneLLM(providers={"vertex": settings}) as client:
+        count = await client.chat.completions.count_tokens(
+            model="vertex/anthropic/claude-sonnet-4-6", messages=ASK, temperature=0.5, anthropic=options
+        )
+    assert (count.input_tokens, count.provider, count.adjustments) == (13, "vertex", ())
+    (request,) = server.requests
+    assert request.path == ("/v1/projects/p1/locations/global/publishers/anthropic/models/count-tokens:rawPredict")
+    assert request.headers["anthropic-beta"] == "b-1"
+    body = request.json
+    assert body.pop("messages")[0]["role"] == "user"
+    assert body == {
+        "anthropic_version": "vertex-2023-10-16",
+        "model": "claude-sonnet-4-6",
+        "thinking": {"type": "adaptive"},
+    }
+
+
+A_FILE: dict[str, Any] = {"type": "file", "file": {"file_id": "file_1"}}
+AN_IMAGE: dict[str, Any] = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+
+
+@pytest.mark.parametrize(
+    ("way", "params", "message"),
+    [
+        (
+            "vertex",
+            {"tools": ({"type": "web_fetch_20250910", "name": "web_fetch"},)},
+            "web_fetch_20250910: it has",
+        ),
+        ("vertex", {"tools": ({"type": "code_execution_20250825", "name": "c"},)}, "code_execution_20250825: it has"),
+        ("vertex", {"mcp_servers": ({"type": "url", "url": "https://m", "name": "m"},)}, "anthropic.mcp_servers: this"),
+        ("vertex", {"container": "c_1"}, "anthropic.container: this host"),
+        ("vertex", A_FILE, "file_id: it keeps no files: give file_data"),
+        ("vertex", AN_IMAGE, "it fetches no URLs: send the bytes"),
+        ("bedrock", {"tools": ({"type": "web_search_20250305", "name": "s"},)}, "web_search_20250305: this host"),
+        ("bedrock", {"container": "c_1"}, "anthropic.container: this host"),
+        ("bedrock", A_FILE, "file_id: it keeps no files"),
+    ],
+)
+async def test_what_claude_does_not_have_with_other_hosts(
+    server: Loopback, way: str, params: dict[str, Any], message: str
+) -> None:
+    """It is said before anything is sent."""
+    settings = {"api_key": "k", "base_url": f"{server.url}/v1", "options": {}}
+    part: Any = params if "type" in params else {"type": "text", "text": "hi"}
+    options = AnthropicOptions(**({} if "type" in params else params))
+    async with AsyncOneLLM(providers={way: settings}) as client:
+        with pytest.raises(UnsupportedParameterError, match=re.escape(message)):
+            await client.chat.completions.create(
+                model=f"{way}/anthropic/claude-sonnet-4-6",
+                messages=[{"role": "user", "content": [part]}],
+                anthropic=options,
+            )
+    assert server.requests == []
+
+
+async def test_claude_searches_with_the_tool_that_the_host_has(server: Loopback) -> None:
+    """And tools that the caller runs are everybody's."""
+    server.plays(Answer(chunks=[messages.ANSWER]))
+    tools = ({"type": "web_search_20250305", "name": "web_search"}, {"type": "bash_20250124", "name": "bash"})
+    settings = {"api_key": lambda: "token-2", "base_url": f"{server.url}/v1", "options": {"project": "p1"}}
+    async with AsyncOneLLM(providers={"vertex": settings}) as client:
+        await client.chat.completions.create(
+            model="vertex/anthropic/claude-sonnet-4-6", messages=ASK, anthropic=AnthropicOptions(tools=tools)
+        )
+    assert server.requests[0].json["tools"] == list(tools)
 
 
 def test_claude_has_a_version_of_the_api_of_its_own() -> None:

@@ -13,7 +13,14 @@ from traffic import FOLDER, Exchange, exchanges
 
 from onellm.dialects.base import ChatReducer
 from onellm.dialects.gemini.stream import FINISH
-from onellm.errors import STATUS, APIStatusError, AuthenticationError, NotFoundError, RateLimitError
+from onellm.errors import (
+    STATUS,
+    APIStatusError,
+    AuthenticationError,
+    NotFoundError,
+    RateLimitError,
+    ResponseDecodeError,
+)
 from onellm.providers.http import HttpProvider
 from onellm.providers.registry import get_provider
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
@@ -36,6 +43,8 @@ def kind(exchange: Exchange) -> str:
         return "error"
     if method in {"rawPredict", "streamRawPredict"}:
         return "Claude, read by its own dialect"
+    if "/batches/" in path:
+        return "batch"
     return {
         "generateContent": "whole",
         "streamGenerateContent": "error" if exchange.body.lstrip().startswith(b"{") else "stream",
@@ -45,7 +54,7 @@ def kind(exchange: Exchange) -> str:
         "embedContent": "embeddings",
         "predict": "embeddings",
         "files": "file",
-    }.get(method, "another operation: batches, caches, interactions, stores, videos")
+    }.get(method, "another operation: caches, interactions, stores, videos")
 
 
 BY_KIND: dict[str, list[Exchange]] = {}
@@ -77,7 +86,8 @@ COUNTS: Counter[str] = Counter(
     {
         "Claude, read by its own dialect": 12,
         "a stream without alt=sse, which is an array: we ask for events": 9,
-        "another operation: batches, caches, interactions, stores, videos": 12,
+        "another operation: caches, interactions, stores, videos": 10,
+        "batch": 2,
         "count": 3,
         "embeddings": 18,
         "error": 11,
@@ -284,3 +294,26 @@ def test_a_model_that_is_not_there() -> None:
     assert dialect is not None
     classes = {type(dialect.decode_error(e.status, e.headers, e.body, now=0.0)) for e in found}
     assert classes == {NotFoundError}
+
+
+@of("batch")
+def test_batch(exchange: Exchange) -> None:
+    """How far it is; and once it has ended its results, which are the answers of calls."""
+    said = json.loads(exchange.body)
+    found = row(exchange)
+    dialect: Any = found.batches
+    batch = dialect.decode_batch(exchange.body)
+    assert (batch.id, batch.status_raw) == (said["name"], said["metadata"]["state"])
+    assert batch.request_counts.total == 2
+    assert batch.metadata == {"display_name": said["metadata"]["displayName"]}
+    assert batch.ended == ("response" in said)
+    if not batch.ended:
+        with pytest.raises(ResponseDecodeError, match="no results"):
+            dialect.split_results(exchange.body)
+        return
+    results = [found.read_batch_line(line, batch) for line in dialect.split_results(exchange.body).splitlines()]
+    answers = said["response"]["inlinedResponses"]["inlinedResponses"]
+    assert [each.custom_id for each in results] == [answer["metadata"]["custom_id"] for answer in answers]
+    for result, answer in zip(results, answers, strict=True):
+        assert isinstance(result.response, ChatCompletion)
+        check(result.response, [answer["response"]])

@@ -72,6 +72,17 @@ TOOL_ANSWER = whole(
     "tool_use",
 )
 
+REASONED = whole(
+    [
+        {"reasoningContent": {"reasoningText": {"text": "Both, then.", "signature": "EqoBSIGNED=="}}},
+        {"reasoningContent": {"redactedContent": "EmwKREDACTED=="}},
+        {"text": "I look."},
+        *({"toolUse": {"toolUseId": id_, "name": name, "input": json.loads(given)}} for id_, name, given in _CALLS),
+    ],
+    "tool_use",
+)
+SECRETS = ("EqoBSIGNED==", "EmwKREDACTED==", "Both, then.")
+
 
 def tool_events(number: int, id_: str, name: str, given: str) -> list[bytes]:
     return [

@@ -98,6 +98,18 @@ TOOL_ANSWER = whole(
     },
     "TOOL_CALL",
 )
+REASONED = whole(
+    {
+        "content": [{"type": "thinking", "thinking": "Both, then."}],
+        "tool_plan": PLAN,
+        "tool_calls": [
+            {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for id_, name, arguments in CALLS
+        ],
+    },
+    "TOOL_CALL",
+)
+SECRETS = ("Both, then.",)
 TOOL_STREAM = [
     START,
     *plan(PLAN),

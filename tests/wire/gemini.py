@@ -45,6 +45,8 @@ STREAM = [
     event(chunk({"text": ""}, finish="STOP")),
 ]
 TOOL_ANSWER = chunk(*_SIGNED_CALLS, finish="STOP")
+REASONED = chunk(_THINKING, {"text": "I look."}, *_SIGNED_CALLS, finish="STOP")
+SECRETS = (SIGNATURE, THOUGHT)
 TOOL_STREAM = [*(event(chunk(part)) for part in _SIGNED_CALLS), event(chunk(finish="STOP"))]
 
 UNKNOWN_EVENT = b': a comment\n\nevent: news\ndata: {"object":"news","items":[1,{"a":null}]}\n\n'

@@ -76,6 +76,16 @@ STREAM = [start(), *text_block(0, TEXT)[:1], PING, *text_block(0, TEXT)[1:], *en
 TOOL_ANSWER = whole(
     [{"type": "tool_use", "id": id_, "name": name, "input": given} for id_, name, given in _CALLS], "tool_use"
 )
+REASONED = whole(
+    [
+        {"type": "thinking", "thinking": "Both, then.", "signature": "EqoBSIGNED=="},
+        {"type": "redacted_thinking", "data": "EmwKREDACTED=="},
+        {"type": "text", "text": "I look."},
+        *({"type": "tool_use", "id": id_, "name": name, "input": given} for id_, name, given in _CALLS),
+    ],
+    "tool_use",
+)
+SECRETS = ("EqoBSIGNED==", "EmwKREDACTED==", "Both, then.")
 TOOL_STREAM = [
     start(),
     *(

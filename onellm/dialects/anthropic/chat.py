@@ -18,7 +18,7 @@ from onellm.dialects.anthropic.stream import MessageReducer, fold_message
 from onellm.dialects.anthropic.tools import encode_choice, encode_tools, held_to, tools_of_history, web_search
 from onellm.dialects.base import HttpRequest, with_model
 from onellm.dialects.lenient import encode_json
-from onellm.dialects.params import native_options, refuse, refuse_foreign_options
+from onellm.dialects.params import native_options, refuse, refuse_foreign_options, take_stream_options
 from onellm.errors import (
     APIStatusError,
     ConflictError,
@@ -81,6 +81,9 @@ _AS_THEY_ARE = (
     "mcp_servers",
     "speed",
 )
+_SERVER_SIDE = frozenset({"container", "mcp_servers"})
+_RUN_BY_THE_PROVIDER = ("code_execution_", "mcp_toolset", "web_fetch_", "web_search_")
+_RUNS_NONE = "this host of the API runs no such tools"
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 
 
@@ -94,6 +97,7 @@ class AnthropicMessages(Struct, frozen=True, kw_only=True):
     version_in_body:     the `anthropic_version` that the body must have; "" where it is a header
     betas_in_body:       whether betas stand in the body as `anthropic_beta`; else they are a header
     urls:                whether the host fetches images and documents that have a URL
+    server_side:         whether the host keeps files, and runs tools beside the one for `web_search`
     web_search:          the tool that `web_search_options` asks for; "" where the host has none
     default_max_tokens:  the limit of an answer where the call gives none; the API needs one. What is in service since
                          2025 can write as much; larger ones are the caller's to ask for, and cost time
@@ -108,6 +112,7 @@ class AnthropicMessages(Struct, frozen=True, kw_only=True):
     version_in_body: str = ""
     betas_in_body: bool = False
     urls: bool = True
+    server_side: bool = True
     web_search: str = "web_search_20250305"
     default_max_tokens: int = 32_000
     response_formats: frozenset[str] = frozenset({"text", "json_schema"})
@@ -155,7 +160,7 @@ class AnthropicMessages(Struct, frozen=True, kw_only=True):
         names = respelled(request)
         for name, sent in names.items():
             request.adjustments.append(f"sent the tool name {name!r} as {sent!r}")
-        system, turns = HistoryEncoder(request, options, names, urls=self.urls).encode()
+        system, turns = HistoryEncoder(request, options, names, urls=self.urls, files=self.server_side).encode()
         body = self._head(request, options)
         body["max_tokens"] = self._max_tokens(params, options, request)
         if system is not None:
@@ -166,13 +171,30 @@ class AnthropicMessages(Struct, frozen=True, kw_only=True):
         self._encode_format(params, body, request)
         _encode_sampling(params, body, options, self.version_in_body, request)
         _encode_account(params, body, request)
-        body |= {name: value for name in _AS_THEY_ARE if (value := getattr(options, name))}
-        params.pop("stream_options", None)  # read by the reducer
+        body |= self._encode_options(options, request)
+        take_stream_options(params, request)
         if params.get("modalities") == ["text"]:
             del params["modalities"]
         for name in params:
             request.unsupported(name, _LACKS)
         return body
+
+    def _encode_options(self, options: AnthropicOptions, request: ChatRequest) -> dict[str, Any]:
+        found = {name: value for name in _AS_THEY_ARE if (value := getattr(options, name))}
+        for name in () if self.server_side else _SERVER_SIDE & found.keys():
+            request.unsupported(f"anthropic.{name}", _RUNS_NONE)
+            del found[name]
+        return found
+
+    def _run_here(self, tool: Mapping[str, Any], request: ChatRequest) -> bool:
+        """Whether the host has a tool; those that the caller runs are everywhere."""
+        kind = tool.get("type")
+        if self.server_side or not isinstance(kind, str) or not kind.startswith(_RUN_BY_THE_PROVIDER):
+            return True
+        if kind == self.web_search:
+            return True
+        request.unsupported(f"the tool {kind}", f"it has {self.web_search}" if self.web_search else _RUNS_NONE)
+        return False
 
     def _head(self, request: ChatRequest, options: AnthropicOptions) -> dict[str, Any]:
         head: dict[str, Any] = {}
@@ -214,6 +236,7 @@ class AnthropicMessages(Struct, frozen=True, kw_only=True):
         elif searching is not None:
             tools.append(web_search(self.web_search, searching, request))
         tools += [dict(tool) for tool in options.tools]
+        tools = [tool for tool in tools if self._run_here(tool, request)]
         choice = encode_choice(params.pop("tool_choice", None), request, names)
         one_by_one = params.pop("parallel_tool_calls", None) is False
         if not tools and (tools := tools_of_history(request, names)):

@@ -17,6 +17,7 @@ from onellm.types.chat_params import ChatRequest
 # What a prompt's count depends on; all else of a call is about its answer.
 _COUNTED = frozenset(
     {
+        "anthropic_version",
         "cache_control",
         "context_management",
         "mcp_servers",
@@ -35,7 +36,9 @@ _decode = msgspec.json.Decoder(TokenCount, strict=False).decode
 
 
 class AnthropicTokenCount(Struct, frozen=True, kw_only=True):
-    """Counts what `messages` would send. path: joined to the base URL; messages: the dialect of the calls."""
+    """Counts what `messages` would send. path: joined to the base URL; messages: the dialect of the calls, which must
+    name the model in the body.
+    """
 
     path: str = "v1/messages/count_tokens"
     messages: AnthropicMessages = AnthropicMessages()

@@ -29,12 +29,12 @@ class HistoryEncoder:
     """Encodes the messages of one call. names: of tools, as they are sent where that differs."""
 
     def __init__(
-        self, request: ChatRequest, options: AnthropicOptions, names: Mapping[str, str], *, urls: bool
+        self, request: ChatRequest, options: AnthropicOptions, names: Mapping[str, str], *, urls: bool, files: bool
     ) -> None:
         self._request = request
         self._options = options
         self._names = names
-        self._parts = PartEncoder(request, cites=options.citations, urls=urls)
+        self._parts = PartEncoder(request, cites=options.citations, urls=urls, files=files)
         self._turns: list[dict[str, Any]] = []
 
     def encode(self) -> tuple[str | list[Block] | None, list[dict[str, Any]]]:

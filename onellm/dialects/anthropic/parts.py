@@ -8,6 +8,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+from onellm.dialects import data_url
 from onellm.errors import InvalidRequestError
 from onellm.types.chat_params import ChatRequest
 
@@ -16,12 +17,15 @@ _BESIDE = ("title", "context", "citations", "cache_control")  # what a part may 
 
 
 class PartEncoder:
-    """Encodes the parts of one call. cites: documents are to be cited; urls: the host fetches what has a URL."""
+    """Encodes the parts of one call. cites: documents are to be cited; urls, files: the host fetches what has a URL,
+    and keeps files.
+    """
 
-    def __init__(self, request: ChatRequest, *, cites: bool, urls: bool) -> None:
+    def __init__(self, request: ChatRequest, *, cites: bool, urls: bool, files: bool) -> None:
         self._request = request
         self._cites = cites
         self._urls = urls
+        self._files = files
 
     def blocks(self, content: Any, where: str) -> list[dict[str, Any]]:
         """A message's content. Empty texts are left out: the API refuses them."""
@@ -50,7 +54,7 @@ class PartEncoder:
         if image.get("detail") not in (None, "auto"):
             self._request.adjustments.append(f"left the detail of {where} out")
         url: str = image["url"]
-        if url.startswith("data:"):
+        if data_url.is_data_url(url):
             media_type, data = _split(url, where)
             source = {"type": "base64", "media_type": media_type, "data": data}
         elif self._fetches(where):
@@ -64,10 +68,12 @@ class PartEncoder:
         given: str = file.get("file_data") or ""
         if file_id := file.get("file_id"):
             kind = "image" if name.lower().endswith(_IMAGE_NAMES) else "document"
-            return self._document(part, {"type": "file", "file_id": file_id}, name, kind)
+            return (
+                self._document(part, {"type": "file", "file_id": file_id}, name, kind) if self._keeps(where) else None
+            )
         if given.startswith(("https://", "http://")):
             return self._document(part, {"type": "url", "url": given}, name) if self._fetches(where) else None
-        if not given.startswith("data:"):
+        if not data_url.is_data_url(given):
             raise InvalidRequestError(
                 f'{where}.file: give a file_id, or file_data as "data:application/pdf;base64,…"', param="messages"
             )
@@ -93,6 +99,11 @@ class PartEncoder:
                 block["citations"] = {"enabled": True}
         return self._beside(part, block)
 
+    def _keeps(self, where: str) -> bool:
+        if not self._files:
+            self._request.unsupported(f"{where}.file.file_id", "it keeps no files: give file_data")
+        return self._files
+
     def _fetches(self, where: str) -> bool:
         if not self._urls:
             self._request.unsupported(where, "it fetches no URLs: send the bytes as a data: URL")
@@ -110,13 +121,12 @@ def _split(url: str, where: str) -> tuple[str, str]:
     """The media type and the base64 of a `data:` URL.
 
     Raises:
-        InvalidRequestError: it holds no base64.
+        InvalidRequestError: it does not say what it holds.
     """
-    head, comma, data = url.removeprefix("data:").partition(",")
-    kind, *options = head.split(";")
-    if not comma or "base64" not in options:
+    found = data_url.parse(url)
+    if found is None or not found.media_type:
         raise InvalidRequestError(f"{where}: a data: URL must be data:<type>;base64,<data>", param="messages")
-    return kind.strip().lower(), data.strip() if data[:1].isspace() or data[-1:].isspace() else data
+    return found.media_type, found.data
 
 
 def _text(data: str, where: str) -> str:

@@ -17,6 +17,7 @@ from onellm.dialects.anthropic.messages import decode_arguments, is_plain
 from onellm.dialects.anthropic.names import respelled
 from onellm.dialects.chat_fold import ChoiceFold
 from onellm.dialects.lenient import DECODE_ERRORS
+from onellm.dialects.params import asks_for_usage
 from onellm.dialects.sse_reducer import SseReducer, interrupted
 from onellm.errors import APIStatusError, ResponseDecodeError
 from onellm.transport.sse import SseDecoder
@@ -125,9 +126,7 @@ class MessageReducer(SseReducer[ChatCompletionChunk]):
         super().__init__(codes, decoder)
         self._request = request
         self._names = {sent: name for name, sent in respelled(request).items()}
-        self._shows_usage = "stream_options" in request.params and bool(
-            (request.params["stream_options"] or {}).get("include_usage")
-        )
+        self._shows_usage = asks_for_usage(request)
         self._fold = ChoiceFold()
         self._open: dict[int, _Block] = {}
         self._blocks: list[dict[str, Any]] = []

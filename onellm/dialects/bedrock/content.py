@@ -6,18 +6,17 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # Parts are dicts of any shape, taken apart by patterns that prove what they use.
 
-import base64
 import re
 from typing import Any
 
 import msgspec
 
+from onellm.dialects import data_url
 from onellm.errors import InvalidRequestError
 from onellm.types.chat_params import ChatRequest
 
 Block = dict[str, Any]
 
-_DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,=]+=[^;,]*)*(?P<base64>;base64)?,", re.IGNORECASE)
 IMAGES = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "gif": "gif", "webp": "webp"}
 DOCUMENTS = {
     "pdf": "pdf",
@@ -191,18 +190,13 @@ class Parts:
         ending = (name or url.partition("?")[0]).rpartition(".")[2].lower()
         if url.startswith("s3://"):
             return self._format(ending, formats, where), {"s3Location": {"uri": url}}
-        found = _DATA_URI.match(url)
+        found = data_url.parse(url)
         if found is None:
             self._request.unsupported(where, "it fetches nothing: give a data: URI, or an s3:// address")
             return "", None
-        said = found["type"].lower().rpartition("/")[2]
+        said = found.media_type.rpartition("/")[2]
         kind = said if said in formats else ending if name else said
-        content = url[found.end() :]
-        if not found["base64"]:
-            from urllib.parse import unquote_to_bytes  # noqa: PLC0415 - hardly ever so
-
-            content = base64.b64encode(unquote_to_bytes(content)).decode()
-        return self._format(kind, formats, where), {"bytes": content}
+        return self._format(kind, formats, where), {"bytes": found.data}
 
     def _format(self, kind: str, formats: dict[str, str], where: str) -> str:
         if kind not in formats:

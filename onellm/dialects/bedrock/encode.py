@@ -14,7 +14,8 @@ from typing import Any
 from onellm.dialects.bedrock.content import Block, Parts, arguments, cache_point
 from onellm.dialects.lenient import encode_json
 from onellm.dialects.openai.messages import short_id
-from onellm.dialects.params import native_options, refuse, refuse_foreign_options
+from onellm.dialects.params import native_options, refuse, refuse_foreign_options, take_stream_options
+from onellm.dialects.said import calls_of, text_of
 from onellm.errors import InvalidRequestError
 from onellm.types.bedrock import BedrockOptions
 from onellm.types.chat_params import ChatRequest
@@ -22,6 +23,20 @@ from onellm.types.chat_params import ChatRequest
 FILLER = "."  # where a block must be and there is nothing to say: empty text is refused
 _TOOL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _REFUSED = "Converse does not have it"
+_OF_THE_MODEL = f"{_REFUSED}; what the model itself takes goes into bedrock=BedrockOptions(fields=...)"
+_CACHES = "say with cache_control, or bedrock=BedrockOptions(cache_points=...), what is to be cached"
+_REFUSES = {
+    "functions": "give tools",
+    "function_call": "give tool_choice",
+    **dict.fromkeys(("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"), _CACHES),
+    **dict.fromkeys(
+        ("frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "seed", "top_logprobs", "verbosity"),
+        _OF_THE_MODEL,
+    ),
+    "user": "give metadata, which stands in the logs of the call",
+    "safety_identifier": "give metadata, which stands in the logs of the call",
+    "web_search_options": "give bedrock=BedrockOptions(system_tools=...), where the model has a tool that searches",
+}
 
 
 def body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
@@ -124,11 +139,17 @@ class _Call:
 
     def _assistant(self, message: dict[str, Any], where: str) -> list[Block]:
         kept = message.get("provider_data")
+        reasoning: list[Block] = []
         if kept is not None and kept["provider"] == self.request.provider and "blocks" in kept["data"]:
             content: list[Block] = kept["data"]["blocks"]
-            self.called += [block["toolUse"]["name"] for block in content if _is_call(block)]
-            return list(content)
-        blocks = self.parts.blocks(message.get("content"), where)
+            if _is_as_received(message, content):
+                self.called += [block["toolUse"]["name"] for block in content if _is_call(block)]
+                return list(content)
+            self.request.adjustments.append(
+                f"{where} was changed since it was received: its reasoning goes back, its other native blocks do not"
+            )
+            reasoning = [block for block in content if "reasoningContent" in block]
+        blocks = reasoning + self.parts.blocks(message.get("content"), where)
         if refusal := message.get("refusal"):
             blocks.append({"text": refusal})
         for name in ("audio", "function_call"):
@@ -227,6 +248,8 @@ class _Call:
                 )
             del params["parallel_tool_calls"]
         if not tools:
+            if choice is not None and "auto" not in choice:
+                raise InvalidRequestError("tool_choice asks for a call, and there are no tools", param="tool_choice")
             return {}
         return {"tools": tools, **({"toolChoice": choice} if choice else {})}
 
@@ -322,11 +345,23 @@ class _Call:
 
     def _leave_out(self) -> None:
         """What remains has no place in Converse."""
-        self.params.pop("stream_options", None)  # usage always comes
+        take_stream_options(self.params, self.request)
         if self.params.get("modalities") == ["text"]:
             del self.params["modalities"]
         refuse_foreign_options(self.params, self.request)
-        refuse(self.params, dict.fromkeys(self.params, _REFUSED), self.request)
+        refuse(self.params, {name: _REFUSES.get(name, _REFUSED) for name in self.params}, self.request)
+
+
+def _is_as_received(message: dict[str, Any], blocks: list[Block]) -> bool:
+    """Whether a message says what its blocks do; text of nothing but space is not among them."""
+    texts = [piece.get("text", "") for block in blocks for piece in (block, *_cited(block))]
+    made = [(block["toolUse"]["name"], block["toolUse"]["input"]) for block in blocks if _is_call(block)]
+    return "".join(texts).split() == text_of(message).split() and made == calls_of(message)
+
+
+def _cited(block: Block) -> list[Block]:
+    """The pieces of a text that has citations."""
+    return block.get("citationsContent", {}).get("content") or []
 
 
 def _is_call(block: Block) -> bool:

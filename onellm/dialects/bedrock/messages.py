@@ -36,6 +36,7 @@ class InvokeMessages(AnthropicMessages, frozen=True, kw_only=True):
     version_in_body: str = "bedrock-2023-05-31"
     betas_in_body: bool = True
     urls: bool = False
+    server_side: bool = False
     web_search: str = ""
 
     def encode_request(self, request: ChatRequest) -> HttpRequest:

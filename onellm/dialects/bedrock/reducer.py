@@ -12,6 +12,7 @@ from onellm.dialects import lenient
 from onellm.dialects.bedrock import faults
 from onellm.dialects.bedrock.fold import FINISH, MessageFold, WireUsage, citation
 from onellm.dialects.lenient import DECODE_ERRORS
+from onellm.dialects.params import asks_for_usage
 from onellm.dialects.sse_reducer import interrupted
 from onellm.errors import OneLLMError, ResponseDecodeError
 from onellm.transport.eventstream import EventStreamDecoder, EventStreamError, EventStreamMessage
@@ -97,7 +98,7 @@ class ConverseReducer:
         self._number = -1  # the block whose text goes into _texts
         self._texts: list[str] = []
         self._last: dict[str, Raw] = {}  # what the last two events say of the whole
-        self._shows_usage = "stream_options" in request.params  # as OpenAI's: to those who asked
+        self._shows_usage = asks_for_usage(request)
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []

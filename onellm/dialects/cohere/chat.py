@@ -14,7 +14,7 @@ from onellm.dialects.base import HttpRequest
 from onellm.dialects.cohere import messages
 from onellm.dialects.cohere.stream import CohereReducer
 from onellm.dialects.lenient import encode_json
-from onellm.dialects.params import native_options, refuse, refuse_foreign_options, rename
+from onellm.dialects.params import native_options, refuse, refuse_foreign_options, rename, take_stream_options
 from onellm.errors import APIStatusError, InvalidRequestError
 from onellm.transport.sse import SseDecoder
 from onellm.types.chat import ChatCompletion
@@ -119,8 +119,7 @@ def _encode_params(request: ChatRequest, options: CohereOptions, *, documents: b
     _encode_tools(params, body, request)
     _encode_format(params, body, request, documents=documents)
     _encode_thinking(params, body, request)
-    if (stream_options := params.pop("stream_options", None)) and stream_options.get("include_obfuscation"):
-        request.unsupported("stream_options.include_obfuscation", _LACKS)
+    take_stream_options(params, request)
     _bound(params, request)
     for name, value in params.items():
         if name in _AS_IT_IS:

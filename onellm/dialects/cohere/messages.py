@@ -9,12 +9,13 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from onellm.dialects import data_url
 from onellm.types.chat_params import ChatRequest
 
 _DETAILS = frozenset({"auto", "low", "high"})
 # Parts that only this API has; callers may write them as they are.
 _OWN_PARTS = {"tool": "document", "assistant": "thinking"}
-_TEXT_FILES = ("data:text/", "data:application/json")
+_TEXT_FILES = ("text/", "application/json")
 # What a message that the caller wrote may say in this API's own words.
 _OWN_FIELDS = ("tool_plan", "citations")
 
@@ -125,7 +126,7 @@ def _part(part: dict[str, Any], role: str, where: str, request: ChatRequest, his
             return {"type": "text", "text": text}
         case {"type": "image_url", "image_url": image} if role == "user":
             return {"type": "image_url", "image_url": _image(image, where, request)}
-        case {"type": "file", "file": {"file_data": str() as given, **rest}} if given.startswith(_TEXT_FILES):
+        case {"type": "file", "file": {"file_data": str() as given, **rest}} if data_url.is_data_url(given):
             if (read := _text_file(given)) is not None:
                 name = str(rest.get("filename") or f"file {len(history.documents)}")
                 history.documents.append({"data": {"title": name, "text": read}})
@@ -151,11 +152,11 @@ def _image(image: Any, where: str, request: ChatRequest) -> dict[str, Any]:
 
 
 def _text_file(given: str) -> str | None:
-    """The text of a base64 data URI; None where it is none."""
-    head, _, data = given.partition(",")
-    if not head.endswith(";base64"):
+    """The text of a data: URL; None where it holds none."""
+    found = data_url.parse(given)
+    if found is None or not found.media_type.startswith(_TEXT_FILES):
         return None
     try:
-        return b64decode(data, validate=True).decode()
+        return b64decode(found.data, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return None

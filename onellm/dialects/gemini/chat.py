@@ -11,7 +11,7 @@ from onellm.dialects.gemini import schema
 from onellm.dialects.gemini.contents import Places, encode_contents
 from onellm.dialects.gemini.stream import GeminiReducer, GeminiSse
 from onellm.dialects.lenient import encode_json
-from onellm.dialects.params import native_options, refuse, refuse_foreign_options
+from onellm.dialects.params import native_options, refuse, refuse_foreign_options, take_stream_options
 from onellm.errors import APIStatusError, InvalidRequestError
 from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import NATIVE_OPTIONS, ChatRequest
@@ -178,7 +178,7 @@ class GeminiChat(Struct, frozen=True, kw_only=True):
                 body["serviceTier"] = _TIERS.get(tier, tier)
             elif tier != "default":
                 headers[self.tier_header] = tier
-        params.pop("stream_options", None)  # usage stands in the last chunk, asked for or not
+        take_stream_options(params, request)  # usage stands in the last chunk, asked for or not
 
     def decode_response(self, body: bytes, request: ChatRequest) -> ChatCompletion:
         reducer = GeminiReducer(request, None)

@@ -3,12 +3,13 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from onellm.dialects import data_url
+from onellm.dialects.said import calls_of, text_of
 from onellm.errors import InvalidRequestError
 from onellm.types.chat_params import ChatRequest
 from onellm.types.files import CONTENT_TYPES
@@ -17,7 +18,6 @@ from onellm.types.files import CONTENT_TYPES
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 NO_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
-_DATA_URL = re.compile(r"data:([^,]*?)(;base64)?,", re.DOTALL)
 _SOUNDS = {"pcm16": "audio/pcm;rate=24000", "mpeg": "audio/mpeg"}
 _MODIFIERS = {"video_metadata": "videoMetadata", "media_resolution": "mediaResolution"}
 
@@ -99,7 +99,11 @@ def _answered(
     kept: dict[str, Any] | None = message.get("provider_data")
     made = message.get("tool_calls") or ()
     own = kept["data"].get("parts") if kept is not None and kept["provider"] == request.provider else None
-    if isinstance(parts := own, list):
+    if isinstance(parts := own, list) and not _is_as_received(message, parts):
+        request.adjustments.append(
+            f"messages[{place}] was changed since it was received: its native parts and signatures do not go back"
+        )
+    elif isinstance(parts, list):
         given = {call["id"] for part in parts if isinstance(call := part.get("functionCall"), dict) and call.get("id")}
         for call in made:
             calls[call["id"]] = (_function(call)["name"], call["id"] in given)
@@ -126,6 +130,17 @@ def _answered(
         call = {"name": named["name"], "args": _arguments(named, where)}
         found.append({"functionCall": call, "thoughtSignature": NO_SIGNATURE})
     return found
+
+
+def _is_as_received(message: dict[str, Any], parts: list[dict[str, Any]]) -> bool:
+    """Whether a message says what its parts do."""
+    text = "".join(part.get("text") or "" for part in parts if not part.get("thought"))
+    made = [
+        (call.get("name"), call.get("args") or {})
+        for part in parts
+        if isinstance(call := part.get("functionCall"), dict)
+    ]
+    return text == text_of(message) and made == calls_of(message)
 
 
 def _function(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,11 +185,11 @@ def _result(
             f"messages[{place}].tool_call_id: no earlier message has a call {id_!r}; its function's name is needed",
             param="messages",
         )
-    name, said = calls[id_]
+    name, known = calls[id_]
     found = _parts(message, place, request, places)
     # An object, and never the tool's own: a `$ref` in that would be followed.
     output = "".join(part["text"] for part in found if "text" in part)
-    response: dict[str, Any] = {"id": id_} if said else {}
+    response: dict[str, Any] = {"id": id_} if known else {}
     response |= {"name": name, "response": {"error" if message.get("is_error") else "output": output}}
     if media := [part for part in found if "text" not in part]:
         response["parts"] = media
@@ -223,10 +238,10 @@ def _inline(mime_type: str, data: str) -> dict[str, Any]:
 
 def _at(url: str, details: Mapping[str, Any], where: str, places: Places) -> dict[str, Any]:
     """What stands at an address, or in it."""
-    if found := _DATA_URL.match(url):
-        if not found[2]:
-            raise InvalidRequestError(f"{where}: a data URL must hold base64", param="messages")
-        return _inline(found[1] or "application/octet-stream", url[found.end() :])
+    if found := data_url.parse(url):
+        return _inline((found.media_type or "application/octet-stream") + found.parameters, found.data)
+    if data_url.is_data_url(url):
+        raise InvalidRequestError(f"{where}: a data: URL must be data:<type>;base64,<data>", param="messages")
     mime_type = details.get("mime_type") or _type_of(url)
     if mime_type is None and places.needs_mime_type:
         raise InvalidRequestError(
@@ -247,7 +262,7 @@ def _file(file: Mapping[str, Any], where: str, places: Places) -> dict[str, Any]
         details["mime_type"] = named
     match file:
         case {"file_data": str() as content}:
-            if content.startswith("data:"):
+            if data_url.is_data_url(content):
                 return _at(content, details, where, places)
             if "mime_type" not in details:
                 raise InvalidRequestError(

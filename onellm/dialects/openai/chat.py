@@ -3,14 +3,15 @@
 https://platform.openai.com/docs/api-reference/chat and, for the stream, …/chat-streaming
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from onellm.dialects import errors, lenient, prompt_cache
 from onellm.dialects.base import HttpRequest
+from onellm.dialects.error_in_answer import is_error
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import messages, repair
 from onellm.dialects.openai.chat_stream import ChatStreamReducer, TaggedChatReducer
@@ -71,20 +72,6 @@ _FLAGGED_PARAMS = {
     "reasoning": ("reasoning_effort",),
 }
 _FLAGGED_PARTS = {"vision": "image_url", "audio_input": "input_audio"}
-
-
-class _BaseResp(Struct):
-    status_code: int = 0
-
-
-class _MaybeError(Struct):
-    error: Raw = Raw(b"null")  # of any type, null included: a union with None would take nothing else
-    base_resp: _BaseResp | None = None
-
-
-_decode_maybe_error: Callable[[bytes], _MaybeError | list[_MaybeError]]
-_decode_maybe_error = msgspec.json.Decoder(_MaybeError | list[_MaybeError]).decode
-_NO_ERROR = frozenset({b"null", b"false", b'""', b"{}", b"[]", b"0"})
 
 
 class OpenAIChat(Struct, frozen=True, kw_only=True):
@@ -352,15 +339,3 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
                     kept[name] = value
             if kept or (message.tool_calls and any(call.extra_content for call in message.tool_calls)):
                 message.provider_data = ProviderData(provider=request.provider, data=kept)
-
-
-def is_error(data: bytes, *, base_resp: bool = False) -> bool:
-    """Whether JSON that has an "error" somewhere is one."""
-    try:
-        found = _decode_maybe_error(data)
-    except DECODE_ERRORS:
-        return False
-    if isinstance(found, list):
-        found = found[0] if found else _MaybeError()
-    failed = base_resp and found.base_resp is not None and found.base_resp.status_code != 0
-    return bytes(found.error) not in _NO_ERROR or failed

@@ -9,9 +9,10 @@ from msgspec import Struct
 from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest, Reducer, with_model
 from onellm.dialects.chat_fold import worst
+from onellm.dialects.error_in_answer import is_error
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import repair
-from onellm.dialects.openai.chat import FINISH, is_error
+from onellm.dialects.openai.chat import FINISH
 from onellm.dialects.params import refuse, rename
 from onellm.dialects.sse_reducer import SseReducer, interrupted
 from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from onellm.dialects import errors, lenient
+from onellm.dialects.error_in_answer import is_error
 from onellm.dialects.lenient import DECODE_ERRORS
-from onellm.dialects.openai.chat import is_error
 from onellm.errors import APIStatusError, OneLLMError, ResponseDecodeError, StreamInterruptedError
 from onellm.transport.sse import EventTooLargeError, SseDecoder
 from onellm.types.base import Answer

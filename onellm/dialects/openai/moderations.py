@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from onellm.dialects import errors
 from onellm.dialects.base import HttpRequest
+from onellm.dialects.error_in_answer import is_error
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
-from onellm.dialects.openai.chat import is_error
 from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError
 from onellm.types.moderations import ByCategory, Moderation, ModerationCreateResponse, ModerationRequest
 

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Raw, Struct, field, structs
 
 from onellm.dialects import errors, lenient
+from onellm.dialects.error_in_answer import is_error
 from onellm.dialects.lenient import DECODE_ERRORS
-from onellm.dialects.openai.chat import is_error
 from onellm.dialects.openai.lists import Paging
 from onellm.dialects.sse_reducer import interrupted
 from onellm.errors import APIStatusError, OneLLMError, ResponseDecodeError
