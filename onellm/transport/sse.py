@@ -74,6 +74,8 @@ class SseDecoder:
             tail += chunk[end + 2 :]
         if len(whole) >= self._max or len(tail) > self._max:
             return self._bounded(whole)
+        if LF not in whole and whole[:6] == b"data: ":
+            return [SseEvent(whole[6:], "", self._last_id)]
         return self._events(whole)
 
     def close(self) -> None:
@@ -133,8 +135,6 @@ class SseDecoder:
     def _events(self, whole: bytes) -> list[SseEvent]:
         """The events in these lines, of which only the last blank one is left out."""
         if whole[:6] == b"data: ":  # nearly every provider sends nothing but one data line an event
-            if LF not in whole:
-                return [SseEvent(whole[6:], "", self._last_id)]
             values = whole[6:].split(b"\n\ndata: ")
             if not [value for value in values if LF in value]:
                 return [SseEvent(value, "", self._last_id) for value in values]
