@@ -97,16 +97,16 @@ class SseDecoder:
         if chunk[begin : begin + 6] != b"data: " or begin > end:
             return None
         whole = chunk[begin + 6 : end]
-        if CR not in whole and LF not in whole:
-            values = [whole]
-        else:
+        values = [whole]
+        if CR in whole or LF in whole:
             values = whole.split(b"\r\n\r\ndata: ")
             if [value for value in values if CR in value or LF in value]:
                 return None
         before = self.feed(chunk[:begin]) if begin else []
-        events = [SseEvent(value, "", self._last_id) for value in values]
-        if before:
-            events = before + events
+        if len(values) > 1:
+            events = before + [SseEvent(value, "", self._last_id) for value in values]
+        else:
+            events = [*before, SseEvent(whole, "", self._last_id)]
         if end + 4 < len(chunk):
             events += self.feed(chunk[end + 4 :])
         return events
