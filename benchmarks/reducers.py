@@ -67,7 +67,7 @@ _GEMINI = {
     "modelVersion": "gemini-3-flash",
     "responseId": "yoRyaY6lHJ6Kz7IPjPvq2QI",
 }
-_MESSAGE = {
+_MESSAGE: dict[str, Any] = {
     "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
     "type": "message",
     "role": "assistant",
