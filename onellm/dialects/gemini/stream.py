@@ -242,7 +242,7 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
         self._raws: list[list[Raw]] | None = None
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        chunks = SseReducer.feed(self, data)
+        chunks = super().feed(data)
         sse = self._sse
         if sse is not None and sse.stray and self.error is None and (refused := sse.refusal(sse.stray)):
             self.error = self._refusal(refused)
