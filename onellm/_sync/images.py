@@ -44,11 +44,15 @@ class ImageStream:
     def __next__(self) -> ImageStreamEvent:
         for chunk in self._async._buffer:
             return chunk
-        chunks = self.next_chunks()
-        if not chunks:
+        if self._async._closed or self._async._final is not None:
             raise StopIteration
-        self._async._buffer = buffer = iter(chunks)
-        return next(buffer)
+        chunks = run(self._async._read())  # not next_chunks(): each coroutine costs every wake-up
+        if not chunks:
+            self._async._final = self._async._source.final()
+            raise StopIteration
+        if len(chunks) > 1:
+            self._async._buffer = iter(chunks[1:])
+        return chunks[0]
 
     def next_chunks(self) -> Sequence[ImageStreamEvent]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.

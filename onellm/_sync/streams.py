@@ -41,11 +41,15 @@ class AnswerStream(Generic[ChunkT, AnswerT]):
     def __next__(self) -> ChunkT:
         for chunk in self._async._buffer:
             return chunk
-        chunks = self.next_chunks()
-        if not chunks:
+        if self._async._closed or self._async._final is not None:
             raise StopIteration
-        self._async._buffer = buffer = iter(chunks)
-        return next(buffer)
+        chunks = run(self._async._read())  # not next_chunks(): each coroutine costs every wake-up
+        if not chunks:
+            self._async._final = self._async._source.final()
+            raise StopIteration
+        if len(chunks) > 1:
+            self._async._buffer = iter(chunks[1:])
+        return chunks[0]
 
     def next_chunks(self) -> Sequence[ChunkT]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.
@@ -102,11 +106,15 @@ class ChatCompletionStream:
     def __next__(self) -> ChatCompletionChunk:
         for chunk in self._async._buffer:
             return chunk
-        chunks = self.next_chunks()
-        if not chunks:
+        if self._async._closed or self._async._final is not None:
             raise StopIteration
-        self._async._buffer = buffer = iter(chunks)
-        return next(buffer)
+        chunks = run(self._async._read())  # not next_chunks(): each coroutine costs every wake-up
+        if not chunks:
+            self._async._final = self._async._source.final()
+            raise StopIteration
+        if len(chunks) > 1:
+            self._async._buffer = iter(chunks[1:])
+        return chunks[0]
 
     def next_chunks(self) -> Sequence[ChatCompletionChunk]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.
@@ -173,11 +181,15 @@ class CompletionStream:
     def __next__(self) -> Completion:
         for chunk in self._async._buffer:
             return chunk
-        chunks = self.next_chunks()
-        if not chunks:
+        if self._async._closed or self._async._final is not None:
             raise StopIteration
-        self._async._buffer = buffer = iter(chunks)
-        return next(buffer)
+        chunks = run(self._async._read())  # not next_chunks(): each coroutine costs every wake-up
+        if not chunks:
+            self._async._final = self._async._source.final()
+            raise StopIteration
+        if len(chunks) > 1:
+            self._async._buffer = iter(chunks[1:])
+        return chunks[0]
 
     def next_chunks(self) -> Sequence[Completion]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.
@@ -243,11 +255,15 @@ class ModelPull:
     def __next__(self) -> PullProgress:
         for chunk in self._async._buffer:
             return chunk
-        chunks = self.next_chunks()
-        if not chunks:
+        if self._async._closed or self._async._final is not None:
             raise StopIteration
-        self._async._buffer = buffer = iter(chunks)
-        return next(buffer)
+        chunks = run(self._async._read())  # not next_chunks(): each coroutine costs every wake-up
+        if not chunks:
+            self._async._final = self._async._source.final()
+            raise StopIteration
+        if len(chunks) > 1:
+            self._async._buffer = iter(chunks[1:])
+        return chunks[0]
 
     def next_chunks(self) -> Sequence[PullProgress]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.

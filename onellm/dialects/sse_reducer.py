@@ -34,9 +34,13 @@ class SseReducer(Generic[ChunkT]):
         assert self._decoder is not None, "feed_chunk is for streams without SSE"  # noqa: S101
         if self.finished or self.error is not None:
             return chunks
+        feed_chunk = self.feed_chunk
         try:
             for event in self._decoder.feed(data):
                 chunk = event.data
+                if chunk[:1] == b"{" and event.event != "error":  # nearly all
+                    feed_chunk(chunk, emit)
+                    continue
                 if chunk.startswith(b"[DONE]"):
                     self.finished = True
                     break
@@ -44,7 +48,7 @@ class SseReducer(Generic[ChunkT]):
                     raise self._refusal(chunk)
                 if not chunk or (event.event and not chunk.startswith(b"{")):
                     continue  # a ping, whatever its name
-                self.feed_chunk(chunk, emit)
+                feed_chunk(chunk, emit)
             if self._decoder.error is not None and not self.finished:  # not to be waited for
                 self.error = ResponseDecodeError(str(self._decoder.error))
         except EventTooLargeError as exc:

@@ -106,17 +106,23 @@ class HttpAnswerStream(Generic[ChunkT, AnswerT]):
         if self._final is not None:
             return ()
         reducer = self._reducer
+        response = self._response
         try:
             while not (reducer.finished or reducer.error):
-                data = await self._response.read()
+                try:
+                    data = await response.receive()
+                except BaseException as exc:  # noqa: BLE001 - raised again there
+                    response.failed(exc)
+                response.rest()
                 if not data:
                     break
                 chunks = reducer.feed(data)
                 if chunks:
                     self._begun = True
+                    provider, request_id = self._provider, self.request_id
                     for chunk in chunks:
-                        chunk.provider = self._provider
-                        chunk.request_id = self.request_id
+                        chunk.provider = provider
+                        chunk.request_id = request_id
                     return chunks
             await self._finish(reducer.close())
         except OneLLMError as exc:

@@ -14,7 +14,8 @@ from msgspec import Struct
 from onellm.types.base import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from typing import NoReturn
 
     from onellm.types.audio import (
         AnyTranscription,
@@ -100,6 +101,13 @@ class ResponseStream(Protocol):
     headers: Mapping[str, str]
 
     async def read(self) -> bytes: ...
+    def receive(self) -> Awaitable[bytes]:
+        """`read` in parts: then `rest`, or where it raised `failed`, and after b"" `finish` or `close`."""
+        ...
+
+    @property
+    def rest(self) -> Callable[[], object]: ...
+    def failed(self, exc: BaseException) -> NoReturn: ...
     async def read_error(self) -> bytes: ...
     async def finish(self) -> None: ...
     def close(self) -> None: ...

@@ -20,6 +20,7 @@ class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
 
     def __init__(self, source: StreamSource[ChunkT, AnswerT]) -> None:
         self._source = source
+        self._read = source.read
         self._buffer: Iterator[ChunkT] = iter(())
         self._final: AnswerT | None = None
         self._closed = False
@@ -35,11 +36,15 @@ class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
     async def __anext__(self) -> ChunkT:
         for chunk in self._buffer:
             return chunk
-        chunks = await self.next_chunks()
-        if not chunks:
+        if self._closed or self._final is not None:
             raise StopAsyncIteration
-        self._buffer = buffer = iter(chunks)
-        return next(buffer)
+        chunks = await self._read()  # not next_chunks(): each coroutine costs every wake-up
+        if not chunks:
+            self._final = self._source.final()
+            raise StopAsyncIteration
+        if len(chunks) > 1:
+            self._buffer = iter(chunks[1:])
+        return chunks[0]
 
     async def next_chunks(self) -> Sequence[ChunkT]:
         """All chunks that are at hand, waiting for one where there is none; empty at the end.
@@ -51,7 +56,7 @@ class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
             return rest
         if self._closed or self._final is not None:
             return ()
-        chunks = await self._source.read()
+        chunks = await self._read()
         if not chunks:
             self._final = self._source.final()
         return chunks

@@ -76,6 +76,9 @@ class EventStreamDecoder:
         at = 0
         try:
             while True:
+                if at == len(chunk):
+                    size = _PRELUDE_BYTES
+                    break
                 size = self._size(chunk, at)
                 if at + size > len(chunk):
                     break

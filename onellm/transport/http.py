@@ -10,6 +10,7 @@ import os
 import ssl as ssl_module
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 import aiohttp
@@ -22,6 +23,7 @@ from onellm.errors import (
     APITimeoutError,
     ClientClosedError,
     ConfigurationError,
+    Phase,
     ResponseDecodeError,
 )
 from onellm.transport.multipart import SourceError, open_form
@@ -182,9 +184,39 @@ class HttpStream:
         self._transport: HttpTransport | None = transport  # a stream may outlive its client, whose end closes all
         self._watch = watch
         self._timeouts = timeouts
+        self._idle = timeouts.idle
         self._url = url
         self._pool = pool
         self._begun = False
+        self.rest = watch.rest
+        watch.end = partial(_break_off, response)
+
+    def receive(self) -> Awaitable[bytes]:
+        """What `read` awaits, for who reads much: one coroutine less at each wake-up.
+
+        After it comes `rest`, or where it raised `failed`; after b"" `finish` or `close`.
+        """
+        response = self._response
+        if response is None:
+            return _nothing()
+        if self._begun:
+            self._watch.arm("idle", self._idle)
+        else:  # the head has come; the first byte of the body is still under its own limit
+            self._watch.resume()
+            self._begun = True
+        return response.content.readany()
+
+    def failed(self, exc: BaseException) -> NoReturn:
+        """Close, and raise what `receive` raised as ours."""
+        watch = self._watch
+        watch.rest()
+        self.close()
+        if not isinstance(exc, aiohttp.ClientError | OSError):
+            raise exc
+        if watch.expired:
+            exc.__traceback__ = None  # aiohttp keeps the exception, and it would keep all that waited
+            raise _expired(watch.expired, self._timeouts, self._url) from None
+        _translate(exc, self._pool, watch, self._timeouts, self._url)
 
     async def read(self) -> bytes:
         """What has come since the last read, waiting for something; b"" is the end.
@@ -193,24 +225,13 @@ class HttpStream:
             APIConnectionError: the connection broke off.
             APITimeoutError: nothing came for `idle` seconds, or the total ran out.
         """
-        response = self._response
-        if response is None:
-            return b""
-        watch = self._watch
-        if self._begun:
-            watch.arm("idle", self._timeouts.idle)
-        else:  # the head has come; the first byte of the body is still under its own limit
-            watch.resume()
-            self._begun = True
         try:
-            data = await response.content.readany()
-        except (aiohttp.ClientError, OSError, asyncio.CancelledError) as exc:
-            self.close()
-            _translate(exc, self._pool, watch, self._timeouts, self._url)
-        finally:
-            watch.rest()
+            data = await self.receive()
+        except BaseException as exc:  # noqa: BLE001 - raised again there
+            self.failed(exc)
+        self.rest()
         if not data:
-            watch.leave()
+            self._watch.leave()
             self._response = self._transport = None
         return data
 
@@ -241,8 +262,7 @@ class HttpStream:
                 self.close()
             except asyncio.CancelledError:
                 self.close()
-                if not self._watch.claims_cancellation():
-                    raise
+                raise
             finally:
                 self._watch.rest()
         self._watch.leave()
@@ -496,11 +516,7 @@ def _translate(exc: BaseException, pool: _Pool, watch: Watch, timeouts: Timeouts
     """Raise ours for aiohttp's; cancellation by the caller passes."""
     where = url.partition("?")[0]
     if isinstance(exc, asyncio.CancelledError) and watch.claims_cancellation():
-        phase = watch.expired or "total"
-        limit = getattr(timeouts, phase)
-        error = APITimeoutError(f"no answer from {where} within {limit:g} s ({phase}); raise the limit with timeout=")
-        error.phase = phase
-        raise error from None
+        raise _expired(watch.expired or "total", timeouts, url) from None
     if isinstance(exc, aiohttp.ServerTimeoutError):
         error = APITimeoutError(f"no connection to {where} within {timeouts.connect:g} s (connect)")
         error.phase = "connect"
@@ -523,6 +539,24 @@ def _translate(exc: BaseException, pool: _Pool, watch: Watch, timeouts: Timeouts
     if isinstance(exc, RuntimeError) and pool.session.closed:
         raise ClientClosedError("the HTTP session is closed; make a new client") from None
     raise exc
+
+
+def _expired(phase: Phase, timeouts: Timeouts, url: str) -> APITimeoutError:
+    where = url.partition("?")[0]
+    limit = getattr(timeouts, phase)
+    error = APITimeoutError(f"no answer from {where} within {limit:g} s ({phase}); raise the limit with timeout=")
+    error.phase = phase
+    return error
+
+
+def _break_off(response: aiohttp.ClientResponse) -> None:
+    """End an answer whose time is up. The exception is one of its own: aiohttp's for a closed answer is one for all."""
+    response.content.set_exception(aiohttp.ClientConnectionError("the time is up"))
+    response.close()
+
+
+async def _nothing() -> bytes:
+    return b""
 
 
 def _shown(words: object) -> str:

@@ -52,6 +52,8 @@ class SseDecoder:
                 finishes some, they are returned and the next feed() or close() raises. Every later call raises again.
         """
         if self._special or CR in chunk:
+            if not self._special and (events := self._crlf(chunk)) is not None:
+                return events
             chunk = self._with_lf(chunk)
         tail = self._tail
         end = -1
@@ -72,6 +74,8 @@ class SseDecoder:
             tail += chunk[end + 2 :]
         if len(whole) >= self._max or len(tail) > self._max:
             return self._bounded(whole)
+        if LF not in whole and whole[:6] == b"data: ":
+            return [SseEvent(whole[6:], "", self._last_id)]
         return self._events(whole)
 
     def close(self) -> None:
@@ -79,6 +83,33 @@ class SseDecoder:
         self._tail.clear()
         if self.error:
             raise self.error
+
+    def _crlf(self, chunk: bytes) -> list[SseEvent] | None:
+        """The events of a chunk in which each is one data line and ends in CRLFs, as Google's; None for others.
+
+        What stands before and after its whole events goes the long way.
+        """
+        end = chunk.rfind(b"\r\n\r\n")
+        tail = self._tail
+        if end < 0 or len(tail) + len(chunk) >= self._max:
+            return None
+        begin = chunk.find(b"\r\n\r\n") + 4 if tail else 0
+        if chunk[begin : begin + 6] != b"data: " or begin > end:
+            return None
+        whole = chunk[begin + 6 : end]
+        values = [whole]
+        if CR in whole or LF in whole:
+            values = whole.split(b"\r\n\r\ndata: ")
+            if [value for value in values if CR in value or LF in value]:
+                return None
+        before = self.feed(chunk[:begin]) if begin else []
+        if len(values) > 1:
+            events = before + [SseEvent(value, "", self._last_id) for value in values]
+        else:
+            events = [*before, SseEvent(whole, "", self._last_id)]
+        if end + 4 < len(chunk):
+            events += self.feed(chunk[end + 4 :])
+        return events
 
     def _with_lf(self, chunk: bytes) -> bytes:
         """The chunk without the stream's BOM, each of its line ends an LF."""
@@ -104,8 +135,6 @@ class SseDecoder:
     def _events(self, whole: bytes) -> list[SseEvent]:
         """The events in these lines, of which only the last blank one is left out."""
         if whole[:6] == b"data: ":  # nearly every provider sends nothing but one data line an event
-            if LF not in whole:
-                return [SseEvent(whole[6:], "", self._last_id)]
             values = whole[6:].split(b"\n\ndata: ")
             if not [value for value in values if LF in value]:
                 return [SseEvent(value, "", self._last_id) for value in values]

@@ -6,40 +6,65 @@ its limit runs out, and a single timer looks at the earliest note.
 
 import asyncio
 import math
+import time
+from typing import TYPE_CHECKING
 
 from onellm.errors import Phase
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Watch:
-    """The time limits of one call. `arm` before an await that may hang, `rest` or `disarm` after it."""
+    """The time limits of one call. `arm` before an await that may hang, `rest` or `disarm` after it.
 
-    __slots__ = ("_cancelling", "_known", "_total_at", "_watchdog", "deadline", "expired", "phase", "task")
+    end:  makes the await fail when a limit has run out; None is to cancel the task that waits
+    """
+
+    __slots__ = (
+        "_cancelling",
+        "_known",
+        "_total_at",
+        "_watchdog",
+        "deadline",
+        "end",
+        "expired",
+        "phase",
+        "task",
+        "waits",
+    )
 
     def __init__(self, watchdog: "Watchdog", total: float | None) -> None:
         self._watchdog = watchdog
-        self._total_at = math.inf if total is None else watchdog.loop.time() + total
+        self._total_at = math.inf if total is None else watchdog.time() + total
         self._cancelling = 0
         self._known = False
-        self.task: asyncio.Task[object] | None = None  # the one that waits; None between two waits
+        self.end: Callable[[], object] | None = None
+        self.waits = False
+        self.task: asyncio.Task[object] | None = None  # the one that waits, where it is to be cancelled
         self.deadline = math.inf
         self.phase: Phase = "total"
         self.expired: Phase | None = None
 
     def arm(self, phase: Phase, limit: float | None) -> None:
         """From now on, for `limit` seconds, the current task may wait; the total limit counts too."""
+        watchdog = self._watchdog
         deadline = self._total_at
         self.phase = "total"
-        if limit is not None and (at := self._watchdog.loop.time() + limit) < deadline:
+        if limit is not None and (at := watchdog.time() + limit) < deadline:
             deadline = at
             self.phase = phase
         self.deadline = deadline
-        self.resume()
+        if self._known and self.end is not None and deadline >= watchdog.next:
+            self.waits = True  # all that resume() has to do for most reads of a stream
+        else:
+            self.resume()
 
     def extend(self, limit: float | None) -> None:
         """What the task waits for is under way: the limit it waits under begins anew. For any task of the loop."""
         if limit is None or self.phase == "total":
             return
-        self.deadline = self._watchdog.loop.time() + limit
+        self.deadline = self._watchdog.time() + limit
         if self.deadline >= self._total_at:
             self.deadline = self._total_at
             self.phase = "total"
@@ -47,11 +72,15 @@ class Watch:
     def resume(self) -> None:
         """Wait on under the deadline that was set before."""
         watchdog = self._watchdog
-        task = asyncio.current_task(watchdog.loop)
-        if task is None or self.deadline == math.inf:
+        if self.deadline == math.inf:
             return
-        self.task = task
-        self._cancelling = task.cancelling()
+        if self.end is None:
+            task = asyncio.current_task(watchdog.loop)
+            if task is None:
+                return
+            self.task = task
+            self._cancelling = task.cancelling()
+        self.waits = True
         if not self._known:
             self._known = True
             watchdog.watches.add(self)
@@ -60,10 +89,12 @@ class Watch:
 
     def rest(self) -> None:
         """The await is over and another may follow: the watchdog keeps the watch, which costs less than its return."""
+        self.waits = False
         self.task = None
 
     def disarm(self) -> None:
         """The await is over, and none follows."""
+        self.waits = False
         self.task = None
         self.leave()
 
@@ -74,8 +105,11 @@ class Watch:
             self._watchdog.watches.discard(self)
 
     def expire(self) -> None:
-        """The limit has run out: cancel the task that waits."""
-        if self.task is not None:
+        """The limit has run out: end the wait."""
+        if self.end is not None:
+            self.expired = self.phase
+            self.end()
+        elif self.task is not None:
             self.expired = self.phase
             self.task.cancel()
 
@@ -87,17 +121,19 @@ class Watch:
 class Watchdog:
     """Expires the watches of one event loop."""
 
-    __slots__ = ("_timer", "loop", "next", "watches")
+    __slots__ = ("_timer", "loop", "next", "time", "watches")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        own = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time  # which is this, in a frame of Python
+        self.time: Callable[[], float] = time.monotonic if own else loop.time
         self.watches: set[Watch] = set()
         self.next = math.inf  # when it looks at them again
         self._timer: asyncio.TimerHandle | None = None
 
     def stop(self) -> None:
         """Let the timer go, unless something waits."""
-        if self._timer is not None and not any(watch.task for watch in self.watches):
+        if self._timer is not None and not any(watch.waits for watch in self.watches):
             self._timer.cancel()
             self._timer = None
             self.next = math.inf
@@ -111,10 +147,10 @@ class Watchdog:
     def _tick(self) -> None:
         self._timer = None
         self.next = math.inf
-        now = self.loop.time()
+        now = self.time()
         earliest = math.inf
         for watch in list(self.watches):
-            if watch.task is None or watch.expired:
+            if not watch.waits or watch.expired:
                 continue
             if watch.deadline <= now:
                 watch.expire()

@@ -22,6 +22,15 @@ CASES: dict[str, tuple[bytes, list[SseEvent]]] = {
     "two": (b"data: x\n\ndata: y\n\n", [E(b"x"), E(b"y")]),
     "cr": (b"data: x\r\rdata: y\r\r", [E(b"x"), E(b"y")]),
     "crlf": (b"data: x\r\n\r\ndata: y\r\n\r\n", [E(b"x"), E(b"y")]),
+    "crlf, two data lines": (b"data: x\r\n\r\ndata: y\r\ndata: z\r\n\r\n", [E(b"x"), E(b"y\nz")]),
+    "a line end of another kind between crlfs": (
+        b"data: x\r\n\r\ndata: y\rdata: z\r\n\r\ndata: x\ndata: y\r\n\r\n",
+        [E(b"x"), E(b"y\nz"), E(b"x\ny")],
+    ),
+    "crlf and an id, in the event before and in the one after": (
+        b"id: 1\r\ndata: x\r\n\r\ndata: y\r\n\r\ndata: z\r\n\r\nid: 2\r\ndata: x\r\n\r\ndata: y\r\n\r\n",
+        [E(b"x", "", "1"), E(b"y", "", "1"), E(b"z", "", "1"), E(b"x", "", "2"), E(b"y", "", "2")],
+    ),
     "line ends mixed": (b"data: x\n\rdata: y\r\n\ndata: z\r\r\n", [E(b"x"), E(b"y"), E(b"z")]),
     "a crlf is one line end": (b"event: a\r\ndata: x\r\n\r\n", [E(b"x", "a")]),
     "lf then cr are two": (b"data: x\n\r", [E(b"x")]),
@@ -67,6 +76,7 @@ FIELDS = [
     b"data",
     b"data: ",
     b"data: {}\n\n",
+    b"data: {}\r\n\r\n",
     b"event",
     b"event: e\n",
     b"id",

@@ -255,13 +255,22 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
             APIStatusError: it is an error.
             ResponseDecodeError: it is no chunk.
         """
-        wire = self._decode(data)
+        try:
+            wire = _decode_chunk(data)
+        except DECODE_ERRORS:
+            wire = self._repaired(data)
+        candidates = wire.candidates
+        if candidates is None and wire.error and errors.is_error(msgspec.json.decode(data)):
+            raise self._refusal(data)
         self._data, self._raws = data, None
         if not self._begun:
             self._begin(wire)
         if wire.usageMetadata:
             self._usage = wire.usageMetadata
-        choices = [self._choice(place, candidate) for place, candidate in enumerate(wire.candidates or ())]
+        if candidates is not None and len(candidates) == 1:
+            choices = [self._choice(0, candidates[0])]
+        else:
+            choices = [self._choice(place, candidate) for place, candidate in enumerate(candidates or ())]
         if not choices and wire.promptFeedback is not None and wire.promptFeedback.blockReason is not None:
             choices = [self._block(str(wire.promptFeedback.blockReason))]
         if not choices:
@@ -299,17 +308,12 @@ class GeminiReducer(SseReducer[ChatCompletionChunk]):
         """What the choices have added up to."""
         return self._choices.values()
 
-    def _decode(self, data: bytes) -> _Chunk:
-        try:
-            wire = _decode_chunk(data)
-        except DECODE_ERRORS:
-            value = lenient.decode_json(data, _WHAT)
-            if errors.is_error(value):
-                raise self._refusal(data) from None
-            wire = lenient.convert(value, _Chunk, _WHAT)
-        if wire.error and wire.candidates is None and errors.is_error(msgspec.json.decode(data)):
-            raise self._refusal(data)
-        return wire
+    def _repaired(self, data: bytes) -> _Chunk:
+        """A chunk that does not decode."""
+        value = lenient.decode_json(data, _WHAT)
+        if errors.is_error(value):
+            raise self._refusal(data) from None
+        return lenient.convert(value, _Chunk, _WHAT)
 
     def _begin(self, wire: _Chunk) -> None:
         """Take over what is said of the whole."""
