@@ -16,6 +16,7 @@ from onellm.dialects.base import (
     TranslationDialect,
     UploadDialect,
 )
+from onellm.dialects.ocr import Ocr
 from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
 from onellm.dialects.openai.batches import OpenAIBatches
 from onellm.dialects.openai.chat import OpenAIChat
@@ -400,6 +401,7 @@ _ROWS = (
         ),
         models=OpenAIModels(),
         moderations=OpenAIModerations(takes_parts=False),
+        ocr=Ocr(),
         docs="https://docs.mistral.ai/api",
         notes=("`safe_prompt` and `prompt_mode` go into `extra_body`.",),
     ),

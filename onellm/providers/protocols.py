@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
     from onellm.types.models import ModelInfo
     from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
+    from onellm.types.ocr import OcrRequest, OcrResponse
     from onellm.types.options import Timeouts, TokenCredential, TokenSource
     from onellm.types.pages import Listing, ListRequest
     from onellm.types.rerank import RerankRequest, RerankResponse
@@ -367,6 +368,13 @@ class RerankProvider(Protocol):
 
 
 @runtime_checkable
+class OcrProvider(Protocol):
+    """Serves `ocr`."""
+
+    async def create_ocr(self, request: OcrRequest, call: Call) -> OcrResponse: ...
+
+
+@runtime_checkable
 class CountsInputs(Protocol):
     """An embedding provider whose models differ in how many inputs one request may have."""
 
@@ -519,6 +527,7 @@ OPERATIONS: dict[str, type] = {
     "models": ModelProvider,
     "moderations": ModerationProvider,
     "rerank": RerankProvider,
+    "ocr": OcrProvider,
 }
 
 
