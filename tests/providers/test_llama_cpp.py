@@ -439,7 +439,7 @@ async def test_timeout_of_something_else_is_not_ours() -> None:
     async def fail() -> None:
         raise TimeoutError("the disk's")
 
-    limits = llama_cpp._Limits(Timeouts(), Engine(Path("m.gguf"), EngineOptions()))
+    limits = llama_cpp._Limits(Timeouts(), "m")
     with pytest.raises(TimeoutError, match="disk"):
         await limits.keep("idle", fail())
 
