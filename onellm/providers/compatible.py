@@ -44,7 +44,7 @@ from onellm.errors import (
 )
 from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
-from onellm.providers.mistral import STATUSES, MistralBatches
+from onellm.providers.mistral import STATUSES, MistralBatches, MistralTranscriptions
 from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
 from onellm.providers.small_hosts import SMALL
@@ -378,11 +378,12 @@ _ROWS = (
             codes={"3280": BadRequestError},
         ),
         embeddings=OpenAIEmbeddings(base64=False, refuses=refuses("user"), renames={"dimensions": "output_dimension"}),
-        transcriptions=OpenAITranscriptions(
-            formats=_JSON_ONLY,
+        transcriptions=MistralTranscriptions(
+            formats=_JSON_ONLY | {"diarized_json"},
             sends_format=False,
             brackets=False,
-            refuses={**_WHISPER, **refuses("prompt")},
+            renames={"keywords": "context_bias"},
+            refuses={**{name: why for name, why in _WHISPER.items() if name != "keywords"}, **refuses("prompt")},
         ),
         speech=OpenAISpeech(
             json_answer=True,
