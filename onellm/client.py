@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from onellm.resources.files import AsyncFiles
     from onellm.resources.images import AsyncImages
     from onellm.resources.moderations import AsyncModerations
+    from onellm.resources.ocr import AsyncOcr
     from onellm.resources.rerank import AsyncRerank
     from onellm.resources.responses import AsyncResponses
     from onellm.types.preview import PreviewedRequest
@@ -146,6 +147,13 @@ class AsyncOneLLM:
         from onellm.resources.moderations import AsyncModerations  # noqa: PLC0415 - for callers who use it
 
         return AsyncModerations(self._core)
+
+    @cached_property
+    def ocr(self) -> "AsyncOcr":
+        """Documents and images as text."""
+        from onellm.resources.ocr import AsyncOcr  # noqa: PLC0415 - for callers who use it
+
+        return AsyncOcr(self._core)
 
     @cached_property
     def rerank(self) -> "AsyncRerank":

@@ -83,6 +83,8 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - 
             return Answer(chunks=[{"id": "modr-1", "model": "m", "results": [*map(_judged, _listed(request.json))]}])
         case "POST", "rerank":
             return Answer(chunks=[{"results": _ranked(request.json)}])
+        case "POST", "ocr":
+            return Answer(chunks=[_read(request.json)])
         case "POST", "audio/speech":
             return Answer(chunks=[b"RIFF", b"....WAVE"], content_type="audio/wav")
         case "POST", "audio/transcriptions" if ("stream", "true") in fields(request):
@@ -102,6 +104,13 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - 
             return Answer(chunks=[_KEPT[method, path]])
         case _:
             return Answer(status=404, chunks=[{"error": {"message": "no such path", "type": "not_found_error"}}])
+
+
+def _read(body: dict[str, Any]) -> dict[str, Any]:
+    """Two pages, or those that were asked for; what is said of the document where that was asked for."""
+    pages = [{"index": index, "markdown": f"# Page {index}", "images": []} for index in body.get("pages", [0, 1])]
+    said = {"document_annotation": '{"title": "Two pages"}'} if "document_annotation_format" in body else {}
+    return {"model": "ocr", "pages": pages, "usage_info": {"pages_processed": len(pages)}, **said}
 
 
 def _response(body: dict[str, Any]) -> Answer:

@@ -51,7 +51,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         file.write_text(
             "".join(
                 f'[providers.{name}]\nbase_url = "{url}"\n'
-                for name in ("openai", "groq", "together", "azure", "google")
+                for name in ("openai", "groq", "together", "azure", "google", "mistral")
             )
         )
         monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-1")
@@ -59,6 +59,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.setenv("ONELLM_CONFIG", str(file))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("GROQ_API_KEY", "gsk-1")
+        monkeypatch.setenv("MISTRAL_API_KEY", "m-1")
         monkeypatch.setenv("TOGETHER_API_KEY", "t-1")
         monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         monkeypatch.setenv("GOOGLE_API_KEY", "g-1")

@@ -71,6 +71,15 @@ def sends_types(requests: list[Recorded]) -> None:
     assert streamed["schema"]["properties"] == {"value": {"type": "array", "items": {"type": "string"}}}
 
 
+def sends_a_document(requests: list[Recorded]) -> None:
+    """A URL as it is, and a file of one's own as a data URL, with what is asked of it."""
+    assert requests[0].json["document"] == {"type": "document_url", "document_url": "https://arxiv.org/pdf/1706.03762"}
+    own = requests[1].json
+    assert own["document"]["document_url"].startswith("data:application/pdf;base64,JVBERi0")
+    assert own["document_annotation_format"]["json_schema"]["schema"]["required"] == ["title"]
+    assert own["pages"] == [0]
+
+
 def sends_an_image(requests: list[Recorded]) -> None:
     url = messages_of(requests[0])[0]["content"][1]["image_url"]["url"]
     kind, _, encoded = url.partition(";base64,")
@@ -209,6 +218,7 @@ RUNS = {
         ["GET models", "GET models/small", "GET models/no-such-model"],
     ),
     "moderation": Runs(r"fine, hate 0.020: I love cats.\nflagged, violence 0.900: I will", ["POST moderations"]),
+    "ocr": Runs(r"# Page 0\n\n# Page 1\n2 pages read\nTwo pages\n", ["POST ocr"] * 2, sends_a_document),
     "ollama_models": Runs(
         r"pulling dde5aa3fc5ff: 50%\npulling .*: 100%\nit can: completion, tools\n"
         r"Let me think\.You said: Why is the sky blue\?\n\d+ tokens a second\n",
@@ -251,6 +261,7 @@ RUNS = {
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
 
 
+NAMED = ("fireworks", "google", "mistral")
 OWN_HOSTS = {"/v2/": cohere_host, "/model/": bedrock_host, "/api/": ollama_host}
 
 
@@ -288,9 +299,10 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.setenv("ANTHROPIC_BASE_URL", loopback.url)
         monkeypatch.setenv("MINE_BASE_URL", f"{loopback.url}/v1")
         monkeypatch.setenv("FIREWORKS_API_KEY", "fw-1")
+        monkeypatch.setenv("MISTRAL_API_KEY", "m-1")
         monkeypatch.setenv("GOOGLE_API_KEY", "g-1")
         file = tmp_path / "hosts.toml"
-        hosts = "".join(f'[providers.{name}]\nbase_url = "{loopback.url}/v1"\n' for name in ("fireworks", "google"))
+        hosts = "".join(f'[providers.{name}]\nbase_url = "{loopback.url}/v1"\n' for name in NAMED)
         file.write_text(hosts, "utf-8")
         monkeypatch.setenv("ONELLM_CONFIG", str(file))
         yield loopback

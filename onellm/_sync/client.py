@@ -16,6 +16,7 @@ from onellm._sync.files import Files
 from onellm._sync.images import Images
 from onellm._sync.models import Models
 from onellm._sync.moderations import Moderations
+from onellm._sync.ocr import Ocr
 from onellm._sync.portal import run
 from onellm._sync.rerank import Rerank
 from onellm._sync.responses import Responses
@@ -124,6 +125,11 @@ class OneLLM:
     def moderations(self) -> "Moderations":
         """Whether texts and images hold what a provider calls harmful."""
         return Moderations(self._async.moderations)
+
+    @cached_property
+    def ocr(self) -> "Ocr":
+        """Documents and images as text."""
+        return Ocr(self._async.ocr)
 
     @cached_property
     def rerank(self) -> "Rerank":

@@ -1,4 +1,4 @@
-"""The command line: `onellm chat | embed | models | pull | providers | config`.
+"""The command line: `onellm chat | embed | models | pull | download | providers | config`.
 
 What a command needs is imported when it runs, so that `onellm --help` is quick.
 """
@@ -83,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     pull.add_argument("model", help="provider/model, such as ollama/llama3.2")
     providers = command("providers", "List the providers: what they serve and can, and whether a key is set.")
     providers.add_argument("provider", nargs="?", help="show this one in full")
+    download = command("download", "Fetch a GGUF file for a model inside the process; goes on where it was broken off.")
+    download.add_argument("source", help="the file's URL, or hf:owner/repo/file.gguf")
+    download.add_argument("-o", "--output", metavar="PATH", help="the file, or the folder, that it is written to")
+    download.add_argument("--sha256", metavar="HEX", help="what its SHA-256 must be, where the host does not say it")
     command("config", "Show each setting and where it comes from; keys are not shown.")
     return parser
 

@@ -37,6 +37,7 @@ from onellm.types.request import Request
 from onellm.types.rerank import RerankRequest, RerankResponse
 
 if TYPE_CHECKING:
+    from onellm.types.ocr import OcrRequest, OcrResponse
     from onellm.types.response_events import ResponseStreamEvent
     from onellm.types.response_items import ResponseOutputItem
     from onellm.types.response_params import ResponseRequest, StoredResponseRequest
@@ -190,6 +191,13 @@ CompletionDialect: TypeAlias = StreamDialect[CompletionRequest, Completion, Comp
 
 ModerationDialect: TypeAlias = Dialect[ModerationRequest, ModerationCreateResponse]
 RerankDialect: TypeAlias = Dialect[RerankRequest, RerankResponse]
+
+
+class OcrDialect(ErrorDecoder, Protocol):
+    """Documents over one wire format; one that is a file must be bytes when it is encoded."""
+
+    def encode_request(self, request: "OcrRequest", /) -> HttpRequest: ...
+    def decode_response(self, body: bytes, request: "OcrRequest", /) -> "OcrResponse": ...
 
 
 class EmbeddingDialect(Dialect[EmbeddingsRequest, CreateEmbeddingResponse], Protocol):

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import secrets
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeAlias
@@ -146,12 +147,42 @@ def _serving(llama: Any, params: Any) -> Server:
     try:
         server: Server = llama.Server(params)
     except (RuntimeError, ValueError) as exc:
-        why = f"llama.cpp could not load {params.model.path}; the option verbosity=1 prints why: {exc}"
-        raise engine_error(500, "engine_load_error", why) from exc
+        again, why = _once_more(llama, params)
+        if again is None:
+            why = f"llama.cpp could not load {params.model.path}: {why or exc}"
+            raise engine_error(500, "engine_load_error", why) from exc
+        server = again
     # The constructor returns before its loop runs, and dropping a server in between hangs for ever (seen). The answer
     # to a question that passes through the loop proves that it runs.
     server.handle_metrics()
     return server
+
+
+def _once_more(llama: Any, params: Any) -> tuple[Server | None, str]:
+    """Load what could not be loaded once more, for the reason: llama.cpp says it on standard error alone.
+
+    Loading holds the GIL, so that nothing that Python prints meanwhile is caught."""
+    verbosity, params.verbosity = params.verbosity, max(params.verbosity, 1)
+    try:
+        stderr = os.dup(2)
+    except OSError:  # there is none
+        return None, ""
+    server: Server | None = None
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            server = llama.Server(params)
+        except (RuntimeError, ValueError):  # as before
+            pass
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            params.verbosity = verbosity
+        said.seek(0)
+        lines = said.read().decode(errors="replace").splitlines()
+    # "0.00.056.094 E llama_model_load: error loading model: …": the first error is the cause of the others.
+    first = next((line.partition(" E ")[2] for line in lines if " E " in line), "")
+    return server, first.partition(": ")[2].removeprefix("error loading model: ")
 
 
 def _default_threads() -> int:

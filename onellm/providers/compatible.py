@@ -16,6 +16,7 @@ from onellm.dialects.base import (
     TranslationDialect,
     UploadDialect,
 )
+from onellm.dialects.ocr import Ocr
 from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
 from onellm.dialects.openai.batches import OpenAIBatches
 from onellm.dialects.openai.chat import OpenAIChat
@@ -43,7 +44,7 @@ from onellm.errors import (
 )
 from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
-from onellm.providers.mistral import STATUSES, MistralBatches
+from onellm.providers.mistral import STATUSES, MistralBatches, MistralTranscriptions
 from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
 from onellm.providers.small_hosts import SMALL
@@ -381,11 +382,12 @@ _ROWS = (
             codes={"3280": BadRequestError},
         ),
         embeddings=OpenAIEmbeddings(base64=False, refuses=refuses("user"), renames={"dimensions": "output_dimension"}),
-        transcriptions=OpenAITranscriptions(
-            formats=_JSON_ONLY,
+        transcriptions=MistralTranscriptions(
+            formats=_JSON_ONLY | {"diarized_json"},
             sends_format=False,
             brackets=False,
-            refuses={**_WHISPER, **refuses("prompt")},
+            renames={"keywords": "context_bias"},
+            refuses={**{name: why for name, why in _WHISPER.items() if name != "keywords"}, **refuses("prompt")},
         ),
         speech=OpenAISpeech(
             json_answer=True,
@@ -404,6 +406,7 @@ _ROWS = (
         ),
         models=OpenAIModels(publishes="item"),
         moderations=OpenAIModerations(takes_parts=False),
+        ocr=Ocr(),
         docs="https://docs.mistral.ai/api",
         notes=("`safe_prompt` and `prompt_mode` go into `extra_body`.",),
     ),

@@ -21,6 +21,7 @@ from onellm.dialects.base import (
     InlineBatchDialect,
     ModelsDialect,
     ModerationDialect,
+    OcrDialect,
     RerankDialect,
     ResponseDialect,
     SpeechDialect,
@@ -73,6 +74,7 @@ from onellm.types.request import Request
 from onellm.types.rerank import RerankRequest, RerankResponse
 
 if TYPE_CHECKING:
+    from onellm.types.ocr import OcrRequest, OcrResponse
     from onellm.types.response_events import ResponseStreamEvent
     from onellm.types.response_items import ResponseOutputItem
     from onellm.types.response_params import ResponseRequest, StoredResponseRequest
@@ -124,6 +126,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     models: ModelsDialect | None = None
     moderations: ModerationDialect | None = None
     rerank: RerankDialect | None = None
+    ocr: OcrDialect | None = None
     docs: str = ""
     notes: tuple[str, ...] = ()
 
@@ -305,6 +308,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
 
     async def create_rerank(self, request: RerankRequest, call: Call) -> RerankResponse:
         return await self.ask(self._dialect(self.rerank, "rerank"), request, call)
+
+    async def create_ocr(self, request: "OcrRequest", call: Call) -> "OcrResponse":
+        dialect = self._dialect(self.ocr, "ocr")
+        if isinstance(request.document, InputFile):  # it stays read for another attempt
+            request.document = await read_whole(request.document, "document", limit=call.max_body_bytes)
+        return await self.ask(dialect, request, call)
 
     async def create_moderation(self, request: ModerationRequest, call: Call) -> ModerationCreateResponse:
         return await self.ask(self._dialect(self.moderations, "moderations"), request, call)

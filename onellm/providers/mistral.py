@@ -1,4 +1,7 @@
-"""Mistral: batches of its own shape. https://docs.mistral.ai/api/endpoint/batch"""
+"""Mistral: batches of its own shape, and transcriptions that tell speakers apart.
+
+https://docs.mistral.ai/api/endpoint/batch, https://docs.mistral.ai/api/endpoint/audio/transcriptions
+"""
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
@@ -6,8 +9,20 @@
 import re
 from typing import Any
 
+import msgspec
+from msgspec import Struct, structs
+
+from onellm.dialects.base import HttpRequest
+from onellm.dialects.openai import events
+from onellm.dialects.openai.audio import OpenAITranscriptions
 from onellm.dialects.openai.batches import OpenAIBatches
 from onellm.errors import InvalidRequestError
+from onellm.types.audio import (
+    AnyTranscription,
+    Transcription,
+    TranscriptionDiarized,
+    TranscriptionRequest,
+)
 from onellm.types.batches import BatchCreateRequest
 
 _HOURS = re.compile(r"^(\d+)h$")
@@ -52,3 +67,49 @@ class MistralBatches(OpenAIBatches, frozen=True, kw_only=True):
             "failed": plain.get("failed_requests"),
         }
         return plain
+
+
+class _Spoken(Struct, gc=False):
+    end: float | None = None
+    speaker_id: str | None = None
+
+
+class _WithSpeakers(Struct, gc=False):
+    segments: list[_Spoken] | None = None
+
+
+_speakers = msgspec.json.Decoder(_WithSpeakers, strict=False)
+
+
+class MistralTranscriptions(OpenAITranscriptions, frozen=True, kw_only=True):
+    """Segments and their speakers come where they are asked for, and not by a format of the answer."""
+
+    def encode_request(self, request: TranscriptionRequest) -> HttpRequest:
+        return super().encode_request(_asking(request))
+
+    def encode_stream(self, request: TranscriptionRequest) -> HttpRequest:
+        return super().encode_stream(_asking(request))
+
+    def decode_response(self, body: bytes, request: TranscriptionRequest) -> AnyTranscription:
+        reply = super().decode_response(body, request)
+        if isinstance(reply, Transcription) or not reply.segments:
+            return reply
+        found = events.decode(body, _speakers, "segments").segments or []
+        reply.duration = max(spoken.end or 0.0 for spoken in found)
+        if isinstance(reply, TranscriptionDiarized):
+            for place, (said, spoken) in enumerate(zip(reply.segments, found, strict=True)):
+                said.id, said.type, said.speaker = str(place), "transcript.text.segment", spoken.speaker_id or ""
+        else:
+            for place, (segment, spoken) in enumerate(zip(reply.segments, found, strict=True)):
+                segment.id, segment.speaker = place, spoken.speaker_id
+        return reply
+
+
+def _asking(request: TranscriptionRequest) -> TranscriptionRequest:
+    """The request with what its format stands for: segments, and with "diarized_json" speakers."""
+    asked: dict[str, Any] = {}
+    if request.format == "diarized_json":
+        asked = {"diarize": True, "timestamp_granularities": ["segment"]}
+    elif request.format == "verbose_json" and "language" not in request.params:  # it refuses both together
+        asked = {"timestamp_granularities": ["segment"]}
+    return structs.replace(request, params=asked | request.params)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
     from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
     from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
+    from onellm.types.ocr import OcrRequest, OcrResponse
     from onellm.types.options import Timeouts, TokenCredential, TokenSource
     from onellm.types.pages import Listing, ListRequest
     from onellm.types.rerank import RerankRequest, RerankResponse
@@ -379,6 +380,13 @@ class RerankProvider(Protocol):
 
 
 @runtime_checkable
+class OcrProvider(Protocol):
+    """Serves `ocr`."""
+
+    async def create_ocr(self, request: OcrRequest, call: Call) -> OcrResponse: ...
+
+
+@runtime_checkable
 class CountsInputs(Protocol):
     """An embedding provider whose models differ in how many inputs one request may have."""
 
@@ -555,6 +563,7 @@ OPERATIONS: dict[str, type] = {
     "model_store": ModelStoreProvider,
     "moderations": ModerationProvider,
     "rerank": RerankProvider,
+    "ocr": OcrProvider,
 }
 
 

@@ -228,7 +228,7 @@ class Core:
                 headers[known[option]] = str(value)
         proxy = resolved.proxy if resolved.proxy is not None else self._http.proxy
         if proxy is None:
-            proxy = _environment_proxy(resolved.base_url)
+            proxy = environment_proxy(resolved.base_url)
         if proxy:
             config_module.check_proxy(proxy, provider.name)
         settings = ProviderSettings(
@@ -281,7 +281,7 @@ def _with_retries(policy: RetryPolicy, retries: int) -> RetryPolicy:
     return structs.replace(policy, max_retries=retries)
 
 
-def _environment_proxy(url: str) -> str | None:
+def environment_proxy(url: str) -> str | None:
     """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY give a URL; looked up once a provider, not once a call."""
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None

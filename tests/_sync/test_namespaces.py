@@ -10,6 +10,7 @@ from loopback import Answer, streamed
 from threaded import Provider
 from wire import completions as completions_wire
 from wire.moderations import OPENAI as MODERATION
+from wire.ocr import WHOLE as PAGES
 from wire.rerank import ANSWERS as RERANKED
 from wire.rerank import DOCUMENTS, QUERY
 from wire.responses import STREAM as RESPONSE_STREAM
@@ -193,6 +194,16 @@ def test_rerank(provider: Provider) -> None:
     assert reply.results[0].index == 1
     (request,) = provider.loopback.requests
     assert (request.json["query"], request.json["documents"]) == (QUERY, DOCUMENTS)
+
+
+def test_ocr(provider: Provider) -> None:
+    provider.loopback.plays(Answer(chunks=[PAGES]))
+    row = {"api_key": "k", "base_url": f"{provider.loopback.url}/v1"}
+    with OneLLM(providers={"mistral": row}) as client:
+        reply = client.ocr.create(model="mistral/mistral-ocr-latest", document="https://x/a.pdf", pages=[0])
+    assert reply.pages[0].index == 0
+    (request,) = provider.loopback.requests
+    assert (request.path, request.json["pages"]) == ("/v1/ocr", [0])
 
 
 def test_a_binary_answer_is_of_its_own_class() -> None:

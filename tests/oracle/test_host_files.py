@@ -95,3 +95,32 @@ async def test_batches(host: str, client: str, base: str) -> None:
             await ours.batches.retrieve("batch_1", provider=host)
         requests = server.requests
     assert [sent(request) for request in requests[3:]] == [sent(request) for request in requests[:3]]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ResourceWarning")
+async def test_mistral_transcription() -> None:
+    """Speakers, terms to expect, and the file itself; only what the package says of itself differs."""
+    package = pytest.importorskip("mistralai.client", reason="needs the package mistralai (extra: oracle)")
+    async with Loopback() as server:
+        server.plays(Answer(chunks=[{"model": "m", "text": "Hi", "language": None, "usage": {}, "segments": []}]))
+        async with package.Mistral(api_key="k", server_url=server.url) as theirs:
+            await theirs.audio.transcriptions.complete_async(
+                model="m",
+                file={"file_name": "a.wav", "content": b"RIFF....WAVE", "content_type": "audio/wav"},
+                diarize=True,
+                timestamp_granularities=["segment"],
+                context_bias=["Ho"],
+                temperature=0.5,
+            )
+        async with client_for("mistral", server) as ours:
+            await ours.audio.transcriptions.create(
+                model="mistral/m",
+                file=("a.wav", b"RIFF....WAVE"),
+                response_format="diarized_json",
+                keywords=["Ho"],
+                temperature=0.5,
+            )
+        theirs_sent, ours_sent = server.requests
+    assert ours_sent.path == theirs_sent.path == "/v1/audio/transcriptions"
+    assert files(ours_sent) == files(theirs_sent)
+    assert sorted(fields(ours_sent)) == sorted(set(fields(theirs_sent)) - {("stream", "false")})

@@ -13,6 +13,8 @@ from loopback import Answer, Loopback
 from served import client_for
 from wire.completions import FIM_WHOLE, WHOLE
 from wire.moderations import MISTRAL
+from wire.ocr import CALL as READ
+from wire.ocr import WHOLE as PAGES
 from wire.rerank import ANSWERS, DOCUMENTS, QUERY
 
 Caller = Callable[[Any, str, dict[str, Any]], Awaitable[object]]
@@ -50,6 +52,11 @@ async def _mistral_fim(package: Any, url: str, given: dict[str, Any]) -> object:
 async def _mistral_moderation(package: Any, url: str, given: dict[str, Any]) -> object:
     async with package.Mistral(api_key="k", server_url=url) as client:
         return await client.classifiers.moderate_async(model="m", inputs=given["input"])
+
+
+async def _mistral_ocr(package: Any, url: str, given: dict[str, Any]) -> object:
+    async with package.Mistral(api_key="k", server_url=url) as client:
+        return await client.ocr.process_async(model="m", **given)
 
 
 TEXT = {"prompt": "def f(", "max_tokens": 16, "stop": ["\n"], "temperature": 0.5}
@@ -107,6 +114,14 @@ CASES = {
         ours="moderations",
         call={"input": ["a text"]},
         answer=MISTRAL,
+    ),
+    "mistral ocr": Case(
+        package="mistralai.client",
+        theirs=_mistral_ocr,
+        ours="ocr",
+        call=READ,
+        answer=PAGES,
+        differences={"include_blocks": "the package sends its default, true; leaving it out is the host's own"},
     ),
 }
 

@@ -85,6 +85,11 @@ async def running_job(settings: Mapping[str, Any]) -> Any:
     return jobs[0]
 
 
+def waiting(settings: Mapping[str, Any]) -> int:
+    """How many jobs wait for a slot."""
+    return sum(len(host._waiting) for host in engine(settings)._hosts.values())
+
+
 async def until(fact: Callable[[], object]) -> None:
     while not fact():  # noqa: ASYNC110  # the engine's own state has no event for tests
         await asyncio.sleep(0)
@@ -302,6 +307,27 @@ async def test_embeddings_are_a_matrix_of_unit_vectors_in_order() -> None:
     assert floats.to_numpy().shape == (1, 576)
 
 
+RELATED = [
+    ("The cat sleeps on the sofa.", "A kitten is napping on the couch.", "Interest rates rose by half a percent."),
+    (
+        "The train to Paris leaves at noon.",
+        "The railway departure for Paris is at twelve.",
+        "Plants turn light into sugar.",
+    ),
+    ("She baked a cake for the party.", "For the party she made a cake.", "The satellite entered orbit around Mars."),
+]
+
+
+@needs_model
+@pytest.mark.parametrize("texts", RELATED, ids=["cat", "train", "cake"])
+async def test_related_sentences_are_nearer_than_unrelated_ones(texts: tuple[str, str, str]) -> None:
+    """What the vectors are for: the cosine of two sentences that say the same is above both others'."""
+    async with client() as onellm:
+        matrix = (await onellm.embeddings.create(model=MODEL, input=list(texts))).to_numpy()
+    cosines = (matrix @ matrix.T).tolist()
+    assert cosines[0][1] > max(cosines[0][2], cosines[1][2]) + 0.05
+
+
 @needs_model
 async def test_embedding_input_that_is_too_long_is_a_context_error() -> None:
     async with client() as onellm:
@@ -338,6 +364,39 @@ async def test_of_twenty_streams_one_is_cancelled_midway_and_nineteen_finish() -
             assert reply.choices[0].finish_reason in {"stop", "length"}
             assert reply.usage.total_tokens > reply.usage.prompt_tokens > 0
     await until(lambda: not running(FOUR))
+
+
+@needs_model
+async def test_twenty_chats_take_turns_and_a_cancelled_one_gives_its_slot_to_the_next() -> None:
+    """One slot, so that the turns are seen: they begin as they came, and who leaves midway is followed at once."""
+    turns: list[int] = []
+    first, left = asyncio.Event(), asyncio.Event()
+
+    async def chat(number: int, **arguments: Any) -> None:
+        stream = await onellm.chat.completions.create(**arguments, stream=True)
+        turns.append(number)
+        async with stream:
+            async for _ in stream:
+                if number == 0:
+                    first.set()
+
+    async with client(ONE) as onellm:
+        tasks = [asyncio.create_task(chat(0, **endless()))]
+        await first.wait()
+        tasks += [asyncio.create_task(chat(n, **ask(f"Say {n}.", max_tokens=2))) for n in range(1, 20)]
+        loop = asyncio.get_running_loop()
+        await until(lambda: waiting(ONE) == 19)
+        began = loop.time()
+        tasks[0].cancel()
+        tasks[1].add_done_callback(lambda _: left.set())
+        await left.wait()
+        freed = loop.time() - began
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(ended[0], asyncio.CancelledError)
+    assert ended[1:] == [None] * 19
+    assert turns == list(range(20))
+    assert freed < 5  # of a generation that would go on for hundreds of tokens; measured 0.1 to 0.4 s
+    await until(lambda: not running(ONE))
 
 
 async def _whole(onellm: AsyncOneLLM) -> None:
@@ -439,7 +498,7 @@ async def test_timeout_of_something_else_is_not_ours() -> None:
     async def fail() -> None:
         raise TimeoutError("the disk's")
 
-    limits = llama_cpp._Limits(Timeouts(), Engine(Path("m.gguf"), EngineOptions()))
+    limits = llama_cpp._Limits(Timeouts(), "m")
     with pytest.raises(TimeoutError, match="disk"):
         await limits.keep("idle", fail())
 
@@ -477,13 +536,23 @@ async def test_missing_engine_says_what_to_install(tmp_path: Path, monkeypatch: 
 
 
 @needs_model
-async def test_file_that_cannot_be_loaded_is_tried_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [(4, "failed to read header"), (50 << 20, "data is not within the file bounds, model is corrupted or incomplete")],
+    ids=["head", "half"],
+)
+async def test_file_that_cannot_be_loaded_is_tried_once_and_says_why(
+    size: int, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The reason is llama.cpp's own; it is in the error, and not on standard error."""
     path = tmp_path / "model.gguf"
-    path.write_bytes(b"GGUF" + bytes(100))
+    with resolve_model("smollm2").open("rb") as whole:
+        path.write_bytes(whole.read(size))
     async with AsyncOneLLM(providers={"llama_cpp": ONE}) as onellm:
-        with pytest.raises(ConfigurationError, match="verbosity=1") as caught:
+        with pytest.raises(ConfigurationError, match=rf"could not load .*model\.gguf: .*{says}") as caught:
             await onellm.chat.completions.create(**{**ask(), "model": f"llama_cpp/{path}"})
     assert (caught.value.code, caught.value.retryable) == ("engine_load_error", False)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -529,6 +598,47 @@ async def test_closed_provider_breaks_streams_off_and_loads_again() -> None:
 
 
 # models and settings
+
+
+@needs_model
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_given_back_by_aclose() -> None:
+    """Resident memory of a process of its own: most of what the model took is free again."""
+    ended = subprocess.run(  # noqa: S603 - a script of this file
+        [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False, timeout=120, cwd=Path.cwd()
+    )
+    assert ended.returncode == 0, ended.stderr
+    before, loaded, after, again = map(int, ended.stdout.split())
+    assert loaded - before > 60 << 20  # the file has 100 MB, and the context its own
+    assert after - before < (loaded - before) / 3
+    assert again > after  # it loads again for whoever asks
+
+
+MEMORY = """
+import asyncio
+from onellm import AsyncOneLLM, get_provider
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+async def main():
+    async with AsyncOneLLM(providers={"llama_cpp": {"n_ctx": 512, "n_parallel": 1, "n_threads": 1}}) as client:
+        async def ask():
+            await client.chat.completions.create(
+                model="llama_cpp/smollm2", messages=[{"role": "user", "content": "Hi"}], max_tokens=2
+            )
+            return resident()
+
+        import xllamacpp
+        before = resident()
+        loaded = await ask()
+        await get_provider("llama_cpp").aclose()
+        after = resident()
+        print(before, loaded, after, await ask())
+
+asyncio.run(main())
+"""
 
 
 @needs_model

@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 import pytest
 from traffic import FOLDER, Exchange, exchanges
 
+from onellm.dialects.ocr import Ocr
 from onellm.dialects.openai.moderations import OpenAIModerations
 from onellm.dialects.rerank import Rerank
 from onellm.providers import compatible
 from onellm.providers.azure import PROVIDER as AZURE
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.moderations import ModerationRequest
+from onellm.types.ocr import OcrRequest
 from onellm.types.rerank import RerankRequest
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the folder of recorded traffic (ONELLM_TRAFFIC)")
@@ -26,6 +28,8 @@ STREAMS = [e for e in COMPLETIONS if "stream" in e.tags]
 RERANKS = [e for e in GOOD if e.kind == "rerank"]
 MODERATIONS = [e for e in GOOD if e.kind == "moderation" and e.provider == "openai"]
 
+READ = [e for e in GOOD if urlsplit(e.url).path.endswith("/ocr")]
+
 
 def ids(exchange: Exchange) -> str:
     return exchange.id
@@ -33,8 +37,8 @@ def ids(exchange: Exchange) -> str:
 
 def test_the_recordings_are_all_here() -> None:
     """The parts are not empty, so that the tests below cannot pass by having nothing to read."""
-    counts = [len(part) for part in (WHOLE, STREAMS, RERANKS, MODERATIONS)]
-    assert all(found >= least for found, least in zip(counts, (15, 5, 10, 4), strict=True)), counts
+    counts = [len(part) for part in (WHOLE, STREAMS, RERANKS, MODERATIONS, READ)]
+    assert all(found >= least for found, least in zip(counts, (15, 5, 10, 4, 1), strict=True)), counts
 
 
 def _request(exchange: Exchange) -> CompletionRequest:
@@ -105,3 +109,14 @@ def test_reranking_says_what_it_says(exchange: Exchange) -> None:
 def test_moderation_says_what_it_says(exchange: Exchange) -> None:
     request = ModerationRequest(provider="openai", model="m", input=exchange.request["input"])
     assert OpenAIModerations().decode_response(exchange.body, request).to_dict() == json.loads(exchange.body)
+
+
+@pytest.mark.parametrize("exchange", READ, ids=ids)
+def test_document_says_what_it_says(exchange: Exchange) -> None:
+    request = OcrRequest(provider="mistral", model="m", document={}, params={})
+    reply = Ocr().decode_response(exchange.body, request)
+    said = json.loads(exchange.body)
+    assert reply.to_dict() == said | {"pages": [{"images": [], **page} for page in said["pages"]]}
+    assert reply.markdown == "\n\n".join(page["markdown"] for page in said["pages"])
+    assert reply.usage_info is not None
+    assert reply.usage_info.pages_processed == len(reply.pages)

@@ -338,6 +338,36 @@ async def test_lists_without_brackets(server: Loopback, bound: AsyncOneLLM) -> N
     assert (await stream.get_final_transcription()).text == "Hi"
 
 
+async def test_speakers_are_asked_for_under_the_hosts_own_names(server: Loopback, bound: AsyncOneLLM) -> None:
+    """Mistral has no format for them: what the format stands for is sent, and what comes has OpenAI's shape."""
+    said = {"text": "Hi. Ho.", "start": 0.1, "end": 3.6, "speaker_id": "speaker_1", "type": "transcription_segment"}
+    server.plays(Answer(chunks=[{"text": "Hi. Ho.", "language": None, "segments": [said]}]))
+    reply = await bound.audio.transcriptions.create(
+        file=WAV, model="mistral/voxtral", response_format="diarized_json", keywords=["Ho", "Hi"]
+    )
+    assert fields(server.requests[0]) == [
+        ("model", "voxtral"),
+        ("diarize", "true"),
+        ("timestamp_granularities", "segment"),
+        ("context_bias", "Ho"),
+        ("context_bias", "Hi"),
+    ]
+    assert (reply.duration, reply.segments[0].speaker, reply.segments[0].id) == (3.6, "speaker_1", "0")
+    verbose = await bound.audio.transcriptions.create(file=WAV, model="mistral/voxtral", response_format="verbose_json")
+    assert fields(server.requests[1]) == [("model", "voxtral"), ("timestamp_granularities", "segment")]
+    assert verbose.segments is not None
+    assert (verbose.segments[0].speaker, verbose.segments[0].end, verbose.language) == ("speaker_1", 3.6, "")
+    spoken = {"type": "transcription.segment", **{key: said[key] for key in ("text", "start", "end", "speaker_id")}}
+    server.plays(Answer(chunks=sse(spoken, {"type": "transcription.done", "text": "Hi. Ho."}), content_type=type_sse))
+    stream = await bound.audio.transcriptions.create(
+        file=WAV, model="mistral/voxtral", response_format="diarized_json", stream=True
+    )
+    whole = await stream.get_final_transcription()
+    assert isinstance(whole, TranscriptionDiarized)
+    assert (whole.segments[0].speaker, whole.duration) == ("speaker_1", 3.6)
+    assert ("diarize", "true") in fields(server.requests[2])
+
+
 # --- speech ---
 
 
