@@ -189,6 +189,44 @@ async def test_what_the_provider_publishes_comes_first(case: str, host: Loopback
     assert sent.headers["authorization"] == "Bearer sk-1"
 
 
+# Of native APIs: a provider, its settings, a model, the path that is asked, its description, and what is made of it.
+NATIVE: dict[str, tuple[dict[str, Any], str, str, Any, dict[str, Any]]] = {
+    "google": (
+        {"api_key": "k"},
+        "gemini-3.8-flash",
+        "/models/gemini-3.8-flash",
+        {
+            "name": "models/gemini-3.8-flash",
+            "inputTokenLimit": 1048576,
+            "outputTokenLimit": 65536,
+            "supportedGenerationMethods": ["generateContent", "countTokens"],
+            "thinking": True,
+        },
+        {
+            "context_window": 1048576,
+            "max_output_tokens": 65536,
+            "chat": YES,
+            "embeddings": NO,
+            "reasoning": YES,
+            "vision": Capability("yes", "row"),
+            "prompt_caching": Capability("yes", "row"),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NATIVE)
+async def test_what_native_apis_publish_comes_first(name: str, host: Loopback) -> None:
+    settings, model, path, answer, expected = NATIVE[name]
+    host.plays(Answer(chunks=[answer]))
+    async with AsyncOneLLM(providers={name: {**settings, "base_url": host.url}}, max_retries=0) as client:
+        found = await client.models.capabilities(f"{name}/{model}")
+    assert {key: getattr(found, key) for key in expected} == expected
+    assert found.raw
+    [sent] = host.requests
+    assert (sent.method, sent.path, sent.body) == ("GET", path, b"")
+
+
 def test_every_row_that_publishes_has_a_case() -> None:
     asked = {name for name, row in ROWS.items() if row.publishes_capabilities}
     assert asked == {name for name, *_ in PUBLISHED.values()}

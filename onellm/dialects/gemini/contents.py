@@ -18,6 +18,8 @@ from onellm.types.files import CONTENT_TYPES
 NO_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
 _DATA_URL = re.compile(r"data:([^,]*?)(;base64)?,", re.DOTALL)
+_ADDRESSES = ("https://", "http://", "gs://")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]*={0,2}\s*")
 _SOUNDS = {"pcm16": "audio/pcm;rate=24000", "mpeg": "audio/mpeg"}
 _MODIFIERS = {"video_metadata": "videoMetadata", "media_resolution": "mediaResolution"}
 
@@ -247,7 +249,14 @@ def _file(file: Mapping[str, Any], where: str, places: Places) -> dict[str, Any]
         details["mime_type"] = named
     match file:
         case {"file_data": str() as content}:
-            if content.startswith("data:"):
+            if content.startswith(_ADDRESSES):
+                return _at(content, details, where, places)
+            data = _DATA_URL.match(content)
+            if _BASE64.fullmatch(content, data.end() if data else 0) is None:
+                raise InvalidRequestError(
+                    f"{where}.file: file_data must be base64, a data URL of it, or an address", param="messages"
+                )
+            if data:
                 return _at(content, details, where, places)
             if "mime_type" not in details:
                 raise InvalidRequestError(
