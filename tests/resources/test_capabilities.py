@@ -212,6 +212,34 @@ NATIVE: dict[str, tuple[dict[str, Any], str, str, Any, dict[str, Any]]] = {
             "prompt_caching": Capability("yes", "row"),
         },
     ),
+    "anthropic": (
+        {"api_key": "k"},
+        "claude-opus-5",
+        "/v1/models/claude-opus-5",
+        {
+            "type": "model",
+            "id": "claude-opus-5",
+            "max_input_tokens": 1000000,
+            "max_tokens": 128000,
+            "capabilities": {
+                "image_input": {"supported": True},
+                "pdf_input": {"supported": False},
+                "structured_outputs": {"supported": True},
+                "thinking": {"supported": True, "types": {"adaptive": {"supported": True}}},
+                "effort": None,
+            },
+        },
+        {
+            "context_window": 1000000,
+            "max_output_tokens": 128000,
+            "vision": YES,
+            "document_input": NO,
+            "json_schema": YES,
+            "reasoning": YES,
+            "audio_input": Capability("no", "row"),
+            "prompt_caching": Capability("yes", "row"),
+        },
+    ),
 }
 
 
@@ -321,6 +349,25 @@ async def test_what_a_flag_rules_out_is_refused_and_says_who_could(name: str, fl
     assert len(named) == 8
     assert all(get_provider(other).get_model_capabilities("")[flag] for other in named)
     assert name not in named
+
+
+NATIVE_LACKING = [
+    (name, flag)
+    for name in ("anthropic",)
+    for flag in RULED_OUT
+    if not get_provider(name).get_model_capabilities("")[flag]
+]
+
+
+@pytest.mark.parametrize(("name", "flag"), NATIVE_LACKING)
+async def test_what_native_apis_lack_is_refused_and_says_who_could(name: str, flag: str, host: Loopback) -> None:
+    settings = {"api_key": "sk-1", "base_url": host.url}
+    call: dict[str, Any] = {"messages": [{"role": "user", "content": "x"}], **RULED_OUT[flag]}
+    async with AsyncOneLLM(providers={name: settings}) as client:
+        with pytest.raises(UnsupportedParameterError, match="These can, some of their models at least: ") as caught:
+            await client.chat.completions.create(model=f"{name}/m", **call)
+    assert not host.requests
+    assert name not in caught.value.message.partition("at least: ")[2]
 
 
 def test_there_are_rows_that_lack_each() -> None:
