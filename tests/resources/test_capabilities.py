@@ -240,6 +240,32 @@ NATIVE: dict[str, tuple[dict[str, Any], str, str, Any, dict[str, Any]]] = {
             "prompt_caching": Capability("yes", "row"),
         },
     ),
+    "bedrock": (
+        {"api_key": "k", "options": {"region": "us-east-1"}},
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "/foundation-models",
+        {
+            "modelSummaries": [
+                {"modelId": "amazon.nova-micro-v1:0", "inputModalities": ["TEXT"]},
+                {
+                    "modelId": "anthropic.claude-haiku-4-5-20251001-v1:0",
+                    "inputModalities": ["TEXT", "IMAGE"],
+                    "outputModalities": ["TEXT"],
+                    "responseStreamingSupported": True,
+                    "converse": {"maxTokensMaximum": 65536},
+                    "explicitPromptCaching": {"isSupported": True},
+                },
+            ]
+        },
+        {
+            "max_output_tokens": 65536,
+            "vision": YES,
+            "streaming": YES,
+            "embeddings": NO,
+            "prompt_caching": YES,
+            "audio_input": Capability("yes", "row"),
+        },
+    ),
 }
 
 
