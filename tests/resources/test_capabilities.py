@@ -240,6 +240,26 @@ NATIVE: dict[str, tuple[dict[str, Any], str, str, Any, dict[str, Any]]] = {
             "prompt_caching": Capability("yes", "row"),
         },
     ),
+    "cohere": (
+        {"api_key": "k"},
+        "command-a-plus-05-2026",
+        "/v1/models/command-a-plus-05-2026",
+        {
+            "name": "command-a-plus-05-2026",
+            "endpoints": ["chat", "generate"],
+            "features": ["tools", "strict_tools", "json_schema"],
+            "context_length": 128000,
+        },
+        {
+            "context_window": 128000,
+            "chat": YES,
+            "embeddings": NO,
+            "tools": YES,
+            "json_schema": YES,
+            "vision": Capability("yes", "row"),
+            "audio_input": Capability("no", "row"),
+        },
+    ),
     "bedrock": (
         {"api_key": "k", "options": {"region": "us-east-1"}},
         "us.anthropic.claude-haiku-4-5-20251001-v1:0",
@@ -379,7 +399,7 @@ async def test_what_a_flag_rules_out_is_refused_and_says_who_could(name: str, fl
 
 NATIVE_LACKING = [
     (name, flag)
-    for name in ("anthropic",)
+    for name in ("anthropic", "bedrock", "cohere", "google", "vertex")
     for flag in RULED_OUT
     if not get_provider(name).get_model_capabilities("")[flag]
 ]
@@ -393,7 +413,7 @@ async def test_what_native_apis_lack_is_refused_and_says_who_could(name: str, fl
         with pytest.raises(UnsupportedParameterError, match="These can, some of their models at least: ") as caught:
             await client.chat.completions.create(model=f"{name}/m", **call)
     assert not host.requests
-    assert name not in caught.value.message.partition("at least: ")[2]
+    assert name not in caught.value.message.partition("at least: ")[2].partition(" and ")[0].split(", ")
 
 
 def test_there_are_rows_that_lack_each() -> None:
