@@ -14,6 +14,7 @@ from wire.chat_completions import dump
 from onellm import AnthropicOptions
 from onellm.dialects.anthropic.chat import AnthropicMessages
 from onellm.dialects.anthropic.counts import AnthropicTokenCount
+from onellm.dialects.anthropic.models import AnthropicModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.errors import (
     APIStatusError,
@@ -521,6 +522,21 @@ def test_what_it_cannot_say_is_refused_or_left_out_and_named(params: dict[str, A
     assert caught.value.param
     notes = adjusted(**params, max_tokens=5, on_unsupported="drop")
     assert any(note.startswith("left out ") for note in notes)
+
+
+def test_odd_facts_of_a_model_say_nothing() -> None:
+    """And an error, or what is no object, is no model."""
+    read = AnthropicModels().decode_capabilities
+    odd: tuple[Any, ...] = (None, [], {"image_input": None, "thinking": {"supported": "yes"}})
+    for facts in odd:
+        item = {"id": "m", "max_input_tokens": "9", "max_tokens": True, "capabilities": facts}
+        found = read(json.dumps(item).encode(), "m")
+        assert found is not None
+        assert (found.context_window, found.max_output_tokens, found.vision, found.reasoning) == (None,) * 4
+    with pytest.raises(APIStatusError, match="gone"):
+        read(b'{"type": "error", "error": {"type": "not_found_error", "message": "gone"}}', "m")
+    with pytest.raises(ResponseDecodeError, match="not a model"):
+        read(b"[]", "m")
 
 
 # --- cache= ---------------------------------------------------------------------------------------------------------
