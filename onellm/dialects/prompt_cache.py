@@ -21,6 +21,19 @@ def wanted_mark(request: ChatRequest) -> dict[str, str] | None:
     return {"type": "ephemeral"} if cache == "on" else {"type": "ephemeral", "ttl": cache}
 
 
+def refuse_lengths(params: dict[str, Any], request: ChatRequest) -> None:
+    """Take `cache` out of the arguments of a host that keeps prompts by itself, and can be told nothing of it.
+
+    Raises:
+        UnsupportedParameterError: it is not "on", unless the call or the client relaxes it.
+    """
+    cache = params.pop("cache", None)
+    if cache == "off":
+        request.unsupported("cache='off'", "it keeps prompts by itself")
+    elif cache not in (None, "on"):
+        request.unsupported(f"cache={cache!r}", "how long it keeps prompts is up to itself, as cache='on' has it")
+
+
 def is_marked(request: ChatRequest) -> bool:
     """Whether the caller has set a mark: on a message, on one of its parts or on a tool."""
     for message in request.messages:

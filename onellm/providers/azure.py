@@ -315,7 +315,7 @@ PROVIDER = AzureProvider(
     key_optional=True,
     option_env={"api_version": ("OPENAI_API_VERSION", "AZURE_API_VERSION"), "scope": "AZURE_SCOPE"},
     auth=AzureAuth(),
-    chat=AzureChat(),
+    chat=AzureChat(caching="retention"),
     responses=OpenAIResponses(),
     completions=OpenAICompletions(),
     embeddings=OpenAIEmbeddings(),

@@ -15,6 +15,7 @@ from onellm import AsyncOneLLM
 from onellm.dialects.bedrock.content import Names
 from onellm.dialects.bedrock.converse import Converse, CountTokens, foundation_model
 from onellm.dialects.bedrock.faults import CODES
+from onellm.dialects.bedrock.models import FoundationModels
 from onellm.errors import (
     APIStatusError,
     BadRequestError,
@@ -66,6 +67,68 @@ def test_a_system_message_between_others() -> None:
     assert "as the user's text" in asked.adjustments[0]
     own = sent(request(messages, bedrock=BedrockOptions(system_role=True)))
     assert own["messages"][1] == {"role": "system", "content": [{"text": "Be brief."}]}
+
+
+@pytest.mark.parametrize(("cache", "ttl"), [("on", {}), ("5m", {"ttl": "5m"}), ("1h", {"ttl": "1h"})])
+def test_cache_puts_points_after_the_system_text_and_the_last_message(cache: str, ttl: dict[str, str]) -> None:
+    """Tools stand before the system text, so that its point holds for them."""
+    point = {"cachePoint": {"type": "default", **ttl}}
+    body = sent(request([{"role": "system", "content": "Be brief."}, HI], tools=[TOOL], cache=cache))
+    assert body["system"] == [{"text": "Be brief."}, point]
+    assert body["messages"] == [{"role": "user", "content": [{"text": "Hi"}, point]}]
+    assert "cachePoint" not in str(body["toolConfig"])
+    assert sent(request([HI], cache=cache))["messages"] == body["messages"]
+
+
+def test_no_cache_point_stands_right_after_a_document() -> None:
+    part = {"type": "file", "file": {"file_data": "data:application/pdf;base64,QUJD", "filename": "a.pdf"}}
+    body = sent(request([{"role": "user", "content": [{"type": "text", "text": "Read"}, part]}], cache="on"))
+    [content] = [message["content"] for message in body["messages"]]
+    assert [next(iter(block)) for block in content] == ["text", "cachePoint", "document"]
+
+
+POINT = {"type": "cachePoint", "cachePoint": {"type": "default"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "params"),
+    [
+        ([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}], {}),
+        ([{"type": "text", "text": "x"}, POINT, {"type": "text", "text": "y"}], {}),
+        ("x", {"tools": [TOOL, POINT]}),
+        ("x", {"bedrock": BedrockOptions(cache_points=("messages",))}),
+    ],
+)
+def test_points_of_the_caller_are_the_only_ones(content: Any, params: dict[str, Any]) -> None:
+    messages = [{"role": "system", "content": "s"}, {"role": "user", "content": content}]
+    asked = sent(request(messages, cache="1h", **params))
+    assert asked == sent(request(messages, **params))
+    assert str(asked).count("cachePoint") == 1
+
+
+def test_cache_off_puts_none() -> None:
+    asked = request([HI], cache="off")
+    assert sent(asked) == sent(request([HI]))
+    assert asked.adjustments == []
+
+
+def test_what_the_list_says_of_a_model() -> None:
+    """Of the model behind an inference profile; odd values say nothing, and one that is not there has nothing."""
+    items = [
+        {"modelId": "a.e", "outputModalities": ["EMBEDDING"], "converse": {"maxTokensMaximum": "9"}},
+        {"modelId": "a.m", "inputModalities": 5, "outputModalities": ["TEXT"], "explicitPromptCaching": None},
+    ]
+    body = json.dumps({"modelSummaries": items}).encode()
+    read = FoundationModels().decode_capabilities
+    embedding, odd = read(body, "a.e"), read(body, "us.a.m")
+    assert embedding is not None
+    assert odd is not None
+    assert (embedding.chat, embedding.embeddings, embedding.max_output_tokens) == (False, True, None)
+    assert (odd.chat, odd.embeddings, odd.vision, odd.streaming, odd.prompt_caching) == (None, False, None, None, None)
+    assert read(body, "a.other") is None
+    for wrong in (b"[]", b"{}"):
+        with pytest.raises(ResponseDecodeError):
+            read(wrong, "a.e")
 
 
 def test_what_is_adjusted_is_said() -> None:

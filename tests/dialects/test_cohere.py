@@ -14,6 +14,7 @@ from wire.chat_completions import dump
 from onellm import CohereOptions
 from onellm.dialects.cohere.chat import CohereChat
 from onellm.dialects.cohere.embeddings import CohereEmbeddings
+from onellm.dialects.cohere.models import CohereModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.errors import (
     APIStatusError,
@@ -60,6 +61,36 @@ def fold(*pieces: bytes) -> tuple[list[ChatCompletionChunk], ChatCompletion]:
 
 
 # --- the request ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cache", ["on", "5m", "1h"])
+def test_cache_is_refused(cache: str) -> None:
+    with pytest.raises(UnsupportedParameterError, match="not known to keep prompts"):
+        sent(asking(cache=cache))
+    left_out = asking(cache=cache, drop=True)
+    assert sent(left_out) == sent(asking())
+    assert left_out.adjustments == ["left out cache: it is not known to keep prompts"]
+
+
+def test_cache_off_asks_for_nothing() -> None:
+    asked = asking(cache="off")
+    assert sent(asked) == sent(asking())
+    assert asked.adjustments == []
+
+
+def test_what_it_publishes_of_a_model() -> None:
+    """Odd values say nothing, and an error is no model."""
+    read = CohereModels().decode_capabilities
+    found = read(b'{"name": "e", "endpoints": ["embed", "classify"], "features": null, "context_length": 512.0}', "e")
+    assert found is not None
+    assert (found.chat, found.embeddings, found.tools, found.context_window) == (False, True, None, 512)
+    odd = read(b'{"name": "e", "endpoints": "chat", "features": ["odd", 5], "context_length": true}', "e")
+    assert odd is not None
+    assert (odd.chat, odd.embeddings, odd.tools, odd.vision, odd.context_window) == (None,) * 5
+    with pytest.raises(APIStatusError, match="gone"):
+        read(b'{"message": "gone"}', "e")
+    with pytest.raises(ResponseDecodeError, match="not a model"):
+        read(b"[]", "e")
 
 
 @pytest.mark.parametrize(

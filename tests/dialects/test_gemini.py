@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from wire import gemini
 from wire.chat_completions import dump, event
 
-from onellm import GoogleOptions
+from onellm import GoogleOptions, document
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.gemini.contents import NO_SIGNATURE
+from onellm.dialects.gemini.models import GeminiModels, PublisherModels
 from onellm.dialects.gemini.schema import clean
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.errors import (
     InvalidRequestError,
     OverloadedError,
     QuotaExceededError,
+    ResponseDecodeError,
     StreamInterruptedError,
     UnsupportedParameterError,
 )
@@ -165,6 +167,14 @@ PARTS: dict[str, tuple[dict[str, Any], Any]] = {
         {"type": "file", "file": {"file_data": "QUJD", "filename": "a.txt"}},
         {"inlineData": {"mimeType": "text/plain", "data": "QUJD"}},
     ),
+    "an address as a file's content": (
+        {"type": "file", "file": {"file_data": "https://x.org/a?b=c", "filename": "a.pdf"}},
+        {"fileData": {"fileUri": "https://x.org/a?b=c", "mimeType": "application/pdf"}},
+    ),
+    "a document at an address": (
+        dict(document("https://x.org/report.pdf")),
+        {"fileData": {"fileUri": "https://x.org/report.pdf", "mimeType": "application/pdf"}},
+    ),
     "samples": (
         {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "pcm16"}},
         {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "QUJD"}},
@@ -192,6 +202,50 @@ def test_parts_that_a_place_cannot_take() -> None:
         )
     with pytest.raises(UnsupportedParameterError, match=r"messages\[0\].content\[0\]"):
         sent(asking({"role": "user", "content": [{"type": "hologram"}]}))
+
+
+@pytest.mark.parametrize(
+    "content", ["%PDF-1.7 garbage", "data:application/pdf;base64,%PDF-1.7", "data:application/pdf"]
+)
+def test_a_file_that_is_no_base64_is_refused(content: str) -> None:
+    part = {"type": "file", "file": {"file_data": content, "filename": "a.pdf"}}
+    with pytest.raises(InvalidRequestError, match=r"messages\[0\].content\[0\].file: file_data must be base64"):
+        sent(asking({"role": "user", "content": [part]}))
+
+
+def test_base64_of_either_alphabet_goes_as_it_is() -> None:
+    for data in ("QUJ+/w==", "QUJ-_w==", "QUJD\nQUJD\n", ""):
+        part = {"type": "file", "file": {"file_data": data, "filename": "a.txt"}}
+        [wire] = sent(asking({"role": "user", "content": [part]}))["contents"][0]["parts"]
+        assert wire == {"inlineData": {"mimeType": "text/plain", "data": data}}
+
+
+@pytest.mark.parametrize("dialect", [CHAT, CLOUD])
+def test_it_keeps_prompts_by_itself(dialect: GeminiChat) -> None:
+    """`cache="on"` says nothing; how long, and whether at all, is not the caller's to say."""
+    assert sent(asking(cache="on"), dialect) == sent(asking(), dialect)
+    for cache, words in (("off", "by itself"), ("5m", "up to itself"), ("1h", "up to itself")):
+        with pytest.raises(UnsupportedParameterError, match=words):
+            sent(asking(cache=cache), dialect)
+
+
+def test_what_it_publishes_of_a_model() -> None:
+    """Odd values say nothing, and an error is none of the model's facts; the cloud publishes nothing."""
+    read = GeminiModels().decode_capabilities
+    found = read(
+        dump({"name": "models/e", "supportedGenerationMethods": ["embedContent"], "inputTokenLimit": 2048}), "e"
+    )
+    assert found is not None
+    assert (found.chat, found.embeddings, found.reasoning) == (False, True, None)
+    assert (found.context_window, found.max_output_tokens) == (2048, None)
+    odd = read(
+        dump({"supportedGenerationMethods": 5, "inputTokenLimit": "9", "outputTokenLimit": True, "thinking": 1}), "e"
+    )
+    assert odd is not None
+    assert (odd.chat, odd.embeddings, odd.reasoning, odd.context_window, odd.max_output_tokens) == (None,) * 5
+    with pytest.raises(ResponseDecodeError, match="not a model"):
+        read(dump({"error": {"code": 404, "message": "gone"}}), "e")
+    assert PublisherModels().encode_capabilities("e") is None
 
 
 REFUSED: dict[str, dict[str, Any]] = {

@@ -14,6 +14,7 @@ from wire.chat_completions import dump
 from onellm import AnthropicOptions
 from onellm.dialects.anthropic.chat import AnthropicMessages
 from onellm.dialects.anthropic.counts import AnthropicTokenCount
+from onellm.dialects.anthropic.models import AnthropicModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.errors import (
     APIStatusError,
@@ -521,6 +522,87 @@ def test_what_it_cannot_say_is_refused_or_left_out_and_named(params: dict[str, A
     assert caught.value.param
     notes = adjusted(**params, max_tokens=5, on_unsupported="drop")
     assert any(note.startswith("left out ") for note in notes)
+
+
+def test_odd_facts_of_a_model_say_nothing() -> None:
+    """And an error, or what is no object, is no model."""
+    read = AnthropicModels().decode_capabilities
+    odd: tuple[Any, ...] = (None, [], {"image_input": None, "thinking": {"supported": "yes"}})
+    for facts in odd:
+        item = {"id": "m", "max_input_tokens": "9", "max_tokens": True, "capabilities": facts}
+        found = read(json.dumps(item).encode(), "m")
+        assert found is not None
+        assert (found.context_window, found.max_output_tokens, found.vision, found.reasoning) == (None,) * 4
+    with pytest.raises(APIStatusError, match="gone"):
+        read(b'{"type": "error", "error": {"type": "not_found_error", "message": "gone"}}', "m")
+    with pytest.raises(ResponseDecodeError, match="not a model"):
+        read(b"[]", "m")
+
+
+# --- cache= ---------------------------------------------------------------------------------------------------------
+
+EPHEMERAL: dict[str, Any] = {"cache_control": {"type": "ephemeral"}}
+SYSTEM: dict[str, Any] = {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize(
+    ("cache", "mark"),
+    [
+        ("on", {"type": "ephemeral"}),
+        ("5m", {"type": "ephemeral", "ttl": "5m"}),
+        ("1h", {"type": "ephemeral", "ttl": "1h"}),
+    ],
+)
+def test_cache_marks_the_system_prompt_and_the_last_turn(cache: str, mark: dict[str, str]) -> None:
+    """Tools stand before the system prompt, so that its mark holds for them; `cache` itself is not sent."""
+    body = sent(SYSTEM, HI, tools=[TOOL], cache=cache)
+    assert body["system"] == [{"type": "text", "text": "Be brief.", "cache_control": mark}]
+    assert body["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": mark}]},
+    ]
+    assert "cache_control" not in body["tools"][0]
+    assert "cache" not in body
+
+
+def test_cache_marks_the_tools_where_there_is_no_system_prompt() -> None:
+    """The last of those that are loaded at once."""
+    body = sent(tools=[TOOL, {**TOOL, "defer_loading": True}], cache="on")
+    assert [tool.get("cache_control") for tool in body["tools"]] == [{"type": "ephemeral"}, None]
+
+
+def test_cache_marks_the_last_block_that_can_have_a_mark() -> None:
+    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    blocks = [{"type": "text", "text": "Hello"}, thinking]
+    answer = {
+        "role": "assistant",
+        "content": "Hello",
+        "provider_data": {"provider": "p", "data": {"content": blocks}},
+    }
+    assert sent(HI, answer, cache="on")["messages"][-1]["content"] == [{**blocks[0], **EPHEMERAL}, thinking]
+    assert blocks == [{"type": "text", "text": "Hello"}, thinking]
+    results = sent(HI, {"role": "assistant", "tool_calls": [call("a")]}, result("a"), cache="on")
+    assert [block.get("cache_control") for block in results["messages"][-1]["content"]] == [{"type": "ephemeral"}]
+
+
+@pytest.mark.parametrize(
+    ("messages", "params"),
+    [
+        ([user({"type": "text", "text": "x", **EPHEMERAL}), HI], {}),
+        ([{**HI, **EPHEMERAL}, HI], {}),
+        ([HI], {"tools": [{**TOOL, **EPHEMERAL}]}),
+        ([SYSTEM, HI], {"anthropic": {"cache_control": {"type": "ephemeral"}}}),
+        ([HI], {"anthropic": {"tools": ({"type": "web_search_20250305", "name": "web_search", **EPHEMERAL},)}}),
+    ],
+)
+def test_marks_of_the_caller_are_the_only_ones(messages: list[Any], params: dict[str, Any]) -> None:
+    asked = sent(*messages, cache="1h", **params)
+    assert asked == sent(*messages, **params)
+    assert str(asked).count("cache_control") == 1
+
+
+def test_cache_off_sets_no_marks() -> None:
+    assert sent(SYSTEM, HI, cache="off") == sent(SYSTEM, HI)
+    assert adjusted(HI, max_tokens=5, cache="off") == []
 
 
 @pytest.mark.parametrize("params", [{"n": 1}, {"store": False}, {"logprobs": False}, {"modalities": ["text"]}])

@@ -189,6 +189,118 @@ async def test_what_the_provider_publishes_comes_first(case: str, host: Loopback
     assert sent.headers["authorization"] == "Bearer sk-1"
 
 
+# Of native APIs: a provider, its settings, a model, the path that is asked, its description, and what is made of it.
+NATIVE: dict[str, tuple[dict[str, Any], str, str, Any, dict[str, Any]]] = {
+    "google": (
+        {"api_key": "k"},
+        "gemini-3.8-flash",
+        "/models/gemini-3.8-flash",
+        {
+            "name": "models/gemini-3.8-flash",
+            "inputTokenLimit": 1048576,
+            "outputTokenLimit": 65536,
+            "supportedGenerationMethods": ["generateContent", "countTokens"],
+            "thinking": True,
+        },
+        {
+            "context_window": 1048576,
+            "max_output_tokens": 65536,
+            "chat": YES,
+            "embeddings": NO,
+            "reasoning": YES,
+            "vision": Capability("yes", "row"),
+            "prompt_caching": Capability("yes", "row"),
+        },
+    ),
+    "anthropic": (
+        {"api_key": "k"},
+        "claude-opus-5",
+        "/v1/models/claude-opus-5",
+        {
+            "type": "model",
+            "id": "claude-opus-5",
+            "max_input_tokens": 1000000,
+            "max_tokens": 128000,
+            "capabilities": {
+                "image_input": {"supported": True},
+                "pdf_input": {"supported": False},
+                "structured_outputs": {"supported": True},
+                "thinking": {"supported": True, "types": {"adaptive": {"supported": True}}},
+                "effort": None,
+            },
+        },
+        {
+            "context_window": 1000000,
+            "max_output_tokens": 128000,
+            "vision": YES,
+            "document_input": NO,
+            "json_schema": YES,
+            "reasoning": YES,
+            "audio_input": Capability("no", "row"),
+            "prompt_caching": Capability("yes", "row"),
+        },
+    ),
+    "cohere": (
+        {"api_key": "k"},
+        "command-a-plus-05-2026",
+        "/v1/models/command-a-plus-05-2026",
+        {
+            "name": "command-a-plus-05-2026",
+            "endpoints": ["chat", "generate"],
+            "features": ["tools", "strict_tools", "json_schema"],
+            "context_length": 128000,
+        },
+        {
+            "context_window": 128000,
+            "chat": YES,
+            "embeddings": NO,
+            "tools": YES,
+            "json_schema": YES,
+            "vision": Capability("yes", "row"),
+            "audio_input": Capability("no", "row"),
+        },
+    ),
+    "bedrock": (
+        {"api_key": "k", "options": {"region": "us-east-1"}},
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "/foundation-models",
+        {
+            "modelSummaries": [
+                {"modelId": "amazon.nova-micro-v1:0", "inputModalities": ["TEXT"]},
+                {
+                    "modelId": "anthropic.claude-haiku-4-5-20251001-v1:0",
+                    "inputModalities": ["TEXT", "IMAGE"],
+                    "outputModalities": ["TEXT"],
+                    "responseStreamingSupported": True,
+                    "converse": {"maxTokensMaximum": 65536},
+                    "explicitPromptCaching": {"isSupported": True},
+                },
+            ]
+        },
+        {
+            "max_output_tokens": 65536,
+            "vision": YES,
+            "streaming": YES,
+            "embeddings": NO,
+            "prompt_caching": YES,
+            "audio_input": Capability("yes", "row"),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NATIVE)
+async def test_what_native_apis_publish_comes_first(name: str, host: Loopback) -> None:
+    settings, model, path, answer, expected = NATIVE[name]
+    host.plays(Answer(chunks=[answer]))
+    async with AsyncOneLLM(providers={name: {**settings, "base_url": host.url}}, max_retries=0) as client:
+        found = await client.models.capabilities(f"{name}/{model}")
+    assert {key: getattr(found, key) for key in expected} == expected
+    assert found.raw
+    [sent] = host.requests
+    assert (sent.method, sent.path, sent.body) == ("GET", path, b"")
+
+
 def test_every_row_that_publishes_has_a_case() -> None:
     asked = {name for name, row in ROWS.items() if row.publishes_capabilities}
     assert asked == {name for name, *_ in PUBLISHED.values()}
@@ -283,6 +395,25 @@ async def test_what_a_flag_rules_out_is_refused_and_says_who_could(name: str, fl
     assert len(named) == 8
     assert all(get_provider(other).get_model_capabilities("")[flag] for other in named)
     assert name not in named
+
+
+NATIVE_LACKING = [
+    (name, flag)
+    for name in ("anthropic", "bedrock", "cohere", "google", "vertex")
+    for flag in RULED_OUT
+    if not get_provider(name).get_model_capabilities("")[flag]
+]
+
+
+@pytest.mark.parametrize(("name", "flag"), NATIVE_LACKING)
+async def test_what_native_apis_lack_is_refused_and_says_who_could(name: str, flag: str, host: Loopback) -> None:
+    settings = {"api_key": "sk-1", "base_url": host.url}
+    call: dict[str, Any] = {"messages": [{"role": "user", "content": "x"}], **RULED_OUT[flag]}
+    async with AsyncOneLLM(providers={name: settings}) as client:
+        with pytest.raises(UnsupportedParameterError, match="These can, some of their models at least: ") as caught:
+            await client.chat.completions.create(model=f"{name}/m", **call)
+    assert not host.requests
+    assert name not in caught.value.message.partition("at least: ")[2].partition(" and ")[0].split(", ")
 
 
 def test_there_are_rows_that_lack_each() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from command_line import unset_all
 from loopback import Answer, Loopback
+from wire import bedrock, gemini, messages
+from wire.openai import CHAT
 
 from onellm import AsyncOneLLM, InvalidRequestError, UnsupportedParameterError
 from onellm.dialects.openai.chat import OpenAIChat
@@ -143,6 +145,50 @@ async def test_the_caller_s_marks_are_the_only_ones(name: str, where: str, host:
     asked, _ = await send(host, name, **MARKED[where], cache="on")
     assert asked == plain
     assert str(asked).count("cache_control") == 1
+
+
+# --- native APIs ---
+
+MARKED_TEXT = {"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+CLAUDE = [{"role": "user", "content": [MARKED_TEXT]}]
+POINT = {"cachePoint": {"type": "default", "ttl": "1h"}}
+# A model, what it answers, and where and what its body says of an hour.
+KEEPERS: dict[str, tuple[Any, str, Any]] = {
+    "anthropic/m": (messages.ANSWER, "messages", CLAUDE),
+    "vertex/anthropic/m": (messages.ANSWER, "messages", CLAUDE),
+    "bedrock/m": (bedrock.ANSWER, "messages", [{"role": "user", "content": [{"text": "Hello"}, POINT]}]),
+    "azure/m": (CHAT, "prompt_cache_retention", "24h"),
+}
+
+
+@pytest.mark.parametrize("model", KEEPERS)
+async def test_native_apis_keep_a_prompt_for_an_hour(model: str, host: Loopback) -> None:
+    answer, name, said = KEEPERS[model]
+    host.plays(Answer(chunks=[answer]))
+    settings = {"api_key": "sk-1", "base_url": host.url}
+    async with AsyncOneLLM(providers={model.partition("/")[0]: settings}, max_retries=0) as client:
+        await client.chat.completions.create(model=model, messages=QUESTION, cache="1h")
+    body = host.requests[-1].json
+    assert body[name] == said
+    assert "cache" not in body
+
+
+@pytest.mark.parametrize("name", ["google", "vertex"])
+async def test_gemini_keeps_prompts_by_itself(name: str, host: Loopback) -> None:
+    host.plays(Answer(chunks=[gemini.ANSWER]))
+    settings = {"api_key": "sk-1", "base_url": host.url}
+    async with AsyncOneLLM(providers={name: settings}, max_retries=0) as client:
+        await client.chat.completions.create(model=f"{name}/m", messages=QUESTION, cache="on")
+        assert host.requests[-1].json == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+        with pytest.raises(UnsupportedParameterError, match="up to itself"):
+            await client.chat.completions.create(model=f"{name}/m", messages=QUESTION, cache="1h")
+    assert len(host.requests) == 1
+
+
+async def test_cohere_is_not_known_to_keep_prompts(host: Loopback) -> None:
+    with pytest.raises(UnsupportedParameterError, match="not known to keep prompts"):
+        await send(host, "cohere", cache="on")
+    assert not host.requests
 
 
 async def test_other_words_are_refused(host: Loopback) -> None:

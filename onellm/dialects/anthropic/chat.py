@@ -7,12 +7,12 @@ https://platform.claude.com/docs/en/api/messages and, for the stream, …/build-
 # Schemas are JSON of any shape.
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
-from onellm.dialects import errors
-from onellm.dialects.anthropic.messages import HistoryEncoder
+from onellm.dialects import errors, prompt_cache
+from onellm.dialects.anthropic.messages import HistoryEncoder, mark_prompt
 from onellm.dialects.anthropic.names import respelled
 from onellm.dialects.anthropic.stream import MessageReducer, fold_message
 from onellm.dialects.anthropic.tools import encode_choice, encode_tools, held_to, tools_of_history, web_search
@@ -125,6 +125,11 @@ class AnthropicMessages(Struct, frozen=True, kw_only=True):
     codes: Mapping[str, type[APIStatusError]] = {}
 
     @property
+    def caching(self) -> Literal["marks"]:
+        """As `OpenAIChat.caching` has it."""
+        return "marks"
+
+    @property
     def _codes(self) -> Mapping[str, type[APIStatusError]]:
         return {**CODES, **self.codes} if self.codes else CODES
 
@@ -167,6 +172,9 @@ class AnthropicMessages(Struct, frozen=True, kw_only=True):
             body["system"] = system
         body["messages"] = turns
         self._encode_tools(params, body, options, request, names)
+        params.pop("cache", None)
+        if (mark := _wanted_mark(request, options)) is not None:
+            mark_prompt(body, mark)
         self._encode_thinking(params, body, options, request)
         self._encode_format(params, body, request)
         _encode_sampling(params, body, options, self.version_in_body, request)
@@ -291,6 +299,13 @@ class AnthropicMessages(Struct, frozen=True, kw_only=True):
 
     def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> MessageReducer:
         return MessageReducer(request, self._codes, SseDecoder(max_event_bytes=max_event_bytes))
+
+
+def _wanted_mark(request: ChatRequest, options: AnthropicOptions) -> dict[str, str] | None:
+    """The mark that `cache` asks for; None where the options set their own."""
+    if options.cache_control is not None or any(prompt_cache.MARK in tool for tool in options.tools):
+        return None
+    return prompt_cache.wanted_mark(request)
 
 
 def _encode_sampling(

@@ -179,6 +179,19 @@ class HistoryEncoder:
             self._request.adjustments.append("left out the white space at the end of the last message")
 
 
+def mark_prompt(body: dict[str, Any], mark: Mapping[str, str]) -> None:
+    """Set two cache breakpoints: after what comes first, the tools and the system prompt, and after the last turn."""
+    marked = {"cache_control": mark}
+    if body.get("system"):
+        body["system"] = _cached(_listed(body["system"]), marked)
+    elif tools := body.get("tools"):
+        at = next((at for at in reversed(range(len(tools))) if not tools[at].get("defer_loading")), None)
+        if at is not None:  # a tool that is loaded later is no part of what comes first
+            body["tools"] = [*tools[:at], {**tools[at], **marked}, *tools[at + 1 :]]
+    last = body["messages"][-1]
+    body["messages"] = [*body["messages"][:-1], {**last, "content": _cached(_listed(last["content"]), marked)}]
+
+
 def decode_arguments(text: str) -> dict[str, Any]:
     """A call's arguments as an object; what is none stands in one."""
     try:

@@ -15,7 +15,20 @@ from onellm.dialects import errors, lenient
 from onellm.dialects.anthropic.chat import CODES
 from onellm.dialects.base import HttpRequest
 from onellm.errors import APIStatusError, ResponseDecodeError
+from onellm.types.capabilities import PublishedCapabilities
 from onellm.types.models import ModelInfo
+
+# What the API says of its models, and our words for it.
+_CAPABILITIES = {
+    "image_input": "vision",
+    "pdf_input": "document_input",
+    "structured_outputs": "json_schema",
+    "thinking": "reasoning",
+}
+
+
+def _tokens(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 class AnthropicModels(Struct, frozen=True, kw_only=True):
@@ -43,6 +56,29 @@ class AnthropicModels(Struct, frozen=True, kw_only=True):
 
     def decode_retrieve(self, body: bytes) -> ModelInfo:
         return self._model(lenient.decode_json(body, "a model"))
+
+    def encode_capabilities(self, model: str) -> HttpRequest | None:
+        return self.encode_retrieve(model)
+
+    def decode_capabilities(self, body: bytes, model: str) -> PublishedCapabilities | None:  # noqa: ARG002 - the seam's
+        item = lenient.decode_json(body, "a model")
+        if errors.is_error(item):
+            raise self.decode_error(200, {}, body, now=0.0)
+        if not isinstance(item, dict):
+            raise ResponseDecodeError("not a model", body=body[:2000])
+        said = PublishedCapabilities(
+            context_window=_tokens(item.get("max_input_tokens")),
+            max_output_tokens=_tokens(item.get("max_tokens")),
+            raw=body,
+        )
+        published = item.get("capabilities")
+        for name, ours in _CAPABILITIES.items():
+            match published:
+                case {**facts} if isinstance(fact := facts.get(name), dict) and isinstance(fact.get("supported"), bool):
+                    setattr(said, ours, fact["supported"])
+                case _:
+                    pass
+        return said
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now, codes=CODES)

@@ -45,7 +45,7 @@ class PartEncoder:
             case {"type": "file", "file": file}:
                 return self._file(part, file, where)
             case {"type": "input_audio"}:
-                self._request.unsupported(where, "it takes no sound")
+                self._request.unsupported(where, "it takes no sound", feature="audio_input_support")
                 return None
             case _:
                 return part  # one of the API's own

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference.html
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -98,6 +98,11 @@ class Converse(Struct, frozen=True, kw_only=True):
     vision: bool = True
     audio_input: bool = True
     reasoning: bool = True
+
+    @property
+    def caching(self) -> Literal["marks"]:
+        """As `OpenAIChat.caching` has it."""
+        return "marks"
 
     @property
     def native_options(self) -> frozenset[str]:

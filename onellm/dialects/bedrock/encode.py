@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from onellm.dialects import prompt_cache
 from onellm.dialects.bedrock.content import Block, Parts, arguments, cache_point
 from onellm.dialects.lenient import encode_json
 from onellm.dialects.openai.messages import short_id
@@ -37,6 +38,8 @@ _REFUSES = {
     "safety_identifier": "give metadata, which stands in the logs of the call",
     "web_search_options": "give bedrock=BedrockOptions(system_tools=...), where the model has a tool that searches",
 }
+# After these blocks no cache point may stand.
+_UNMARKED = ("document", "video", "reasoningContent")
 
 
 def body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
@@ -64,6 +67,7 @@ class _Call:
 
     def body(self, *, stream: bool) -> dict[str, Any]:
         self._history()
+        self._set_cache_points()
         body: dict[str, Any] = {"messages": self.messages}
         if "messages" in self.options.cache_points:
             self.messages[-1]["content"].append(self._cache_point())
@@ -198,6 +202,28 @@ class _Call:
     def _cache_point(self) -> Block:
         ttl = self.options.cache_ttl
         return {"cachePoint": {"type": "default", **({"ttl": ttl} if ttl else {})}}
+
+    def _set_cache_points(self) -> None:
+        """Those that `cache` asks for: after the system text, before which the tools stand, and after the last message.
+
+        Points that the caller has set are the only ones.
+        """
+        mark = prompt_cache.wanted_mark(self.request)
+        self.params.pop("cache", None)
+        if mark is None or self.options.cache_points or self._has_points():
+            return
+        ttl = mark.get("ttl") or self.options.cache_ttl
+        point: Block = {"cachePoint": {"type": "default", **({"ttl": ttl} if ttl else {})}}
+        for blocks in (self.system, self.messages[-1]["content"]):
+            places = [at for at, block in enumerate(blocks) if block.keys().isdisjoint(_UNMARKED)]
+            if places:
+                blocks.insert(places[-1] + 1, point)
+
+    def _has_points(self) -> bool:
+        contents = [self.system, *(message["content"] for message in self.messages)]
+        return any("cachePoint" in block for blocks in contents for block in blocks) or any(
+            "cachePoint" in tool for tool in self.params.get("tools", ())
+        )
 
     # --- arguments ---
 

@@ -27,6 +27,7 @@ _MOST_STOPS = 5
 _LACKS = "its API does not have it"
 _REFUSES: dict[str, str] = {
     "audio": _LACKS,
+    "cache": "it is not known to keep prompts",
     "function_call": "give tool_choice",
     "functions": "give tools",
     "logit_bias": _LACKS,
@@ -48,6 +49,7 @@ _REFUSES: dict[str, str] = {
 }
 # Values that ask for what the API does unasked.
 _UNASKED: tuple[tuple[str, Any], ...] = (
+    ("cache", "off"),
     ("modalities", ["text"]),
     ("parallel_tool_calls", True),
     ("store", False),

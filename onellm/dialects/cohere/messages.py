@@ -137,7 +137,8 @@ def _part(part: dict[str, Any], role: str, where: str, request: ChatRequest, his
         case _:
             pass
     hint = "it takes files of text only" if part["type"] == "file" else f"it takes no {part['type']} of role {role}"
-    request.unsupported(where, hint)
+    feature = "audio_input_support" if part["type"] == "input_audio" else None
+    request.unsupported(where, hint, feature=feature)
     return None
 
 

@@ -13,8 +13,10 @@ from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.openai.lists import at_id
 from onellm.errors import APIStatusError, ResponseDecodeError
+from onellm.types.capabilities import PublishedCapabilities
 from onellm.types.models import ModelInfo
 
+_FEATURES = ("tools", "vision", "json_mode", "json_schema", "reasoning")  # as `PublishedCapabilities` has them, too
 _MOST = "1000"  # models in a page, as many as the API allows
 
 
@@ -59,8 +61,40 @@ class CohereModels(Struct, frozen=True, kw_only=True):
             case _:
                 raise ResponseDecodeError("not a model", body=body[:2000])
 
+    def encode_capabilities(self, model: str) -> HttpRequest | None:
+        return self.encode_retrieve(model)
+
+    def decode_capabilities(self, body: bytes, model: str) -> PublishedCapabilities | None:  # noqa: ARG002 - the seam's
+        item = lenient.decode_json(body, "a model")
+        match item:
+            case {"name": str()}:
+                return _capabilities(item, body)
+            case {"message": _}:
+                raise self.decode_error(200, {}, body, now=0.0)
+            case _:
+                raise ResponseDecodeError("not a model", body=body[:2000])
+
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now, codes=self.codes)
+
+
+def _capabilities(item: dict[str, Any], raw: bytes) -> PublishedCapabilities:
+    """Endpoints are all that serve a model; a feature that is not named is no no."""
+    said = PublishedCapabilities(raw=raw)
+    match item.get("context_length"):
+        case bool():
+            pass
+        case int() | float() as length if length > 0:
+            said.context_window = int(length)
+        case _:
+            pass
+    if isinstance(endpoints := item.get("endpoints"), list):
+        said.chat, said.embeddings = "chat" in endpoints, "embed" in endpoints
+    if isinstance(features := item.get("features"), list):
+        for name in _FEATURES:
+            if name in features:
+                setattr(said, name, True)
+    return said
 
 
 def _model(item: Any) -> ModelInfo:

@@ -1,11 +1,11 @@
 """generateContent, spoken by Gemini's models in two places. https://ai.google.dev/api/generate-content"""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, to_builtins
 
-from onellm.dialects import errors
+from onellm.dialects import errors, prompt_cache
 from onellm.dialects.base import HttpRequest, with_model
 from onellm.dialects.gemini import schema
 from onellm.dialects.gemini.contents import Places, encode_contents
@@ -101,6 +101,11 @@ class GeminiChat(Struct, frozen=True, kw_only=True):
     reasoning: bool = True
     native_options: frozenset[str] = frozenset({"google"})
 
+    @property
+    def caching(self) -> Literal["automatic"]:
+        """As `OpenAIChat.caching` has it."""
+        return "automatic"
+
     def path(self, model: str, method: str) -> str:
         """Where a method of a model is, joined to the base URL."""
         return with_model("{model}:" + method, model_name(model, publishers=self.publishers))
@@ -130,6 +135,7 @@ class GeminiChat(Struct, frozen=True, kw_only=True):
             refuse(params, {**REFUSES, **self.refuses}, request)
             if not NATIVE_OPTIONS.isdisjoint(params):
                 refuse_foreign_options(params, request)
+        prompt_cache.refuse_lengths(params, request)
         system, contents = encode_contents(request, Places(self.file_uri, self.needs_mime_type))
         body: dict[str, Any] = {"contents": contents}
         if system:

@@ -3,6 +3,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from onellm.types.files import CONTENT_TYPES
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 NO_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
+_ADDRESSES = ("https://", "http://", "gs://")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]*={0,2}\s*")
 _SOUNDS = {"pcm16": "audio/pcm;rate=24000", "mpeg": "audio/mpeg"}
 _MODIFIERS = {"video_metadata": "videoMetadata", "media_resolution": "mediaResolution"}
 
@@ -262,7 +265,14 @@ def _file(file: Mapping[str, Any], where: str, places: Places) -> dict[str, Any]
         details["mime_type"] = named
     match file:
         case {"file_data": str() as content}:
-            if data_url.is_data_url(content):
+            if content.startswith(_ADDRESSES):
+                return _at(content, details, where, places)
+            held = data_url.parse(content)
+            if _BASE64.fullmatch(content if held is None else held.data) is None:
+                raise InvalidRequestError(
+                    f"{where}.file: file_data must be base64, a data URL of it, or an address", param="messages"
+                )
+            if held is not None:
                 return _at(content, details, where, places)
             if "mime_type" not in details:
                 raise InvalidRequestError(

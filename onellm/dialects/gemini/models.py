@@ -13,6 +13,7 @@ from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest, with_model
 from onellm.dialects.gemini.chat import model_name
 from onellm.errors import APIStatusError, ResponseDecodeError
+from onellm.types.capabilities import PublishedCapabilities
 from onellm.types.models import ModelInfo
 
 _OWN = "google"  # the publisher of Gemini, whose models calls name without it
@@ -65,8 +66,31 @@ class GeminiModels(Struct, frozen=True, kw_only=True):
             raise ResponseDecodeError("not a model", body=body[:2000])
         return _model(value)
 
+    def encode_capabilities(self, model: str) -> HttpRequest | None:
+        return None if self.publishers else self.encode_retrieve(model)
+
+    def decode_capabilities(self, body: bytes, model: str) -> PublishedCapabilities | None:  # noqa: ARG002 - the seam's
+        value = lenient.decode_json(body, "a model")
+        if not isinstance(value, dict) or errors.is_error(value):
+            raise ResponseDecodeError("not a model", body=body[:2000])
+        said = PublishedCapabilities(
+            context_window=_tokens(value.get("inputTokenLimit")),
+            max_output_tokens=_tokens(value.get("outputTokenLimit")),
+            raw=body,
+        )
+        if isinstance(methods := value.get("supportedGenerationMethods"), list):
+            said.chat = "generateContent" in methods
+            said.embeddings = "embedContent" in methods
+        if isinstance(thinks := value.get("thinking"), bool):
+            said.reasoning = thinks
+        return said
+
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now)
+
+
+def _tokens(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 class PublisherModels(GeminiModels, frozen=True, kw_only=True):
