@@ -12,7 +12,6 @@ from typing import Any
 from msgspec import NODEFAULT, Struct, structs
 
 from onellm.config import variables
-from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import OPERATIONS, Configurable, Provider, operations
 
 # The flags: in a table of the command line a letter each.
@@ -78,9 +77,8 @@ def details(provider: Provider) -> Iterator[tuple[str, str]]:
         dialect = getattr(provider, operation, None)
         if isinstance(dialect, Struct) and (said := quirks(operation, dialect)):
             yield operation, "; ".join(said)
-    if isinstance(provider, HttpProvider):
-        for note in provider.notes:
-            yield "note", note
+    for note in getattr(provider, "notes", ()):
+        yield "note", note
     if docs := getattr(provider, "docs", ""):
         yield "docs", docs
 

@@ -19,6 +19,7 @@ MODULES = {
     "cohere": "onellm.providers.cohere",
     "google": "onellm.providers.google",
     "llama_cpp": "onellm.providers.llama_cpp",
+    "replicate": "onellm.providers.replicate",
     "vertex": "onellm.providers.vertex",
 }
 _ROWS = "onellm.providers.compatible"
