@@ -110,3 +110,17 @@ def inputs(server: Loopback) -> Any:
     """What the last run was begun with."""
     found = [r for r in server.requests if r.method == "POST" and r.path.endswith("/predictions")]
     return json.loads(found[-1].body)["input"]
+
+
+def replicate_host(request: Recorded) -> Answer:
+    """A small host for the examples: its one model says what it was told."""
+    if request.method == "GET":
+        return Answer(chunks=[model({**INPUT, "top_k": {"type": "integer"}})])
+    done = {"id": "p1", "status": "succeeded", "output": ["You said: ", request.json["input"]["prompt"]]}
+    return Answer(status=201, chunks=[done])
+
+
+def huggingface_host(request: Recorded) -> Answer:
+    """Likewise: two numbers for each text, and an image for whoever wants none."""
+    inputs_ = request.json["inputs"]
+    return Answer(chunks=[[[float(len(text)), 1.0] for text in inputs_]] if isinstance(inputs_, list) else [PNG])

@@ -244,6 +244,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "one_prompt": _unless("takes one text as prompt"),
     "max_inputs": lambda count: f"{count} inputs a request; more are sent in several",
     "max_tokens": lambda count: f"{count:,} tokens a request, by an estimate; more are sent in several",
+    "dimensions": _unless("vectors are not shortened"),
     "base64": _unless("vectors come as numbers, not in base64"),
     "prefix": lambda prefix: f"{_code(prefix)} is taken off the ids",
     "takes_parts": _unless("takes texts only"),

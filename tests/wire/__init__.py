@@ -18,10 +18,11 @@ from onellm.dialects.cohere.models import CohereModels
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.gemini.embeddings import GeminiEmbeddings, PublisherEmbeddings
 from onellm.dialects.gemini.models import GeminiModels, PublisherModels
+from onellm.dialects.huggingface.tasks import FeatureExtraction
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import bedrock, chat_completions, cohere, gemini, messages
+from wire import bedrock, chat_completions, cohere, gemini, messages, tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +166,9 @@ WIRES: dict[type, Any] = {
     ),
     CohereEmbeddings: EmbeddingsWire(
         vectors=cohere.VECTORS, answer=cohere.embeddings, check_body=cohere.check_embeddings_body
+    ),
+    FeatureExtraction: EmbeddingsWire(
+        vectors=tasks.VECTORS, answer=tasks.embeddings, check_body=tasks.check_embeddings_body
     ),
     CohereModels: ModelsWire(ids=cohere.MODEL_IDS, listing=cohere.models, single=cohere.model),
 }
