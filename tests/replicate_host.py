@@ -47,6 +47,7 @@ def prediction(server: Loopback, status: str, output: Any = None, **more: Any) -
     return {
         "id": "p1",
         "model": "acme/m",
+        "version": "f" * 64,
         "input": {},
         "output": output,
         "error": None,
