@@ -205,7 +205,7 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
         async with lock:
             if (found := schemas.get(model)) is None:
                 http = _DIALECT.encode_schema(model)
-                # The caller's own headers and query are of the call, and what is kept is of all calls.
+                # A query of the caller's own is of the call, and what is kept is of all calls.
                 call = structs.replace(run.call(), query=None)
                 found = await HOST.fetch(_DIALECT, lambda: http, decode_schema, call, model=model)
                 if len(schemas) < _MOST_SCHEMAS:
