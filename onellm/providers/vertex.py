@@ -141,7 +141,11 @@ def host(location: str) -> str:
 def _in(call: Call, place: str) -> Call:
     """The call with other settings: `bare` for what belongs to no project, `claude` for another version of the API."""
     found = call.settings.state.get(place)
-    return structs.replace(call, settings=found) if isinstance(found, ProviderSettings) else call
+    if not isinstance(found, ProviderSettings):
+        return call
+    if call.settings.preview:
+        found = structs.replace(found, preview=True)
+    return structs.replace(call, settings=found)
 
 
 _CHAT = GeminiChat(

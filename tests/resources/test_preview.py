@@ -181,23 +181,24 @@ def test_a_preview_imports_no_http_library() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("model", "options"),
     [
-        ("anthropic", {}),
-        ("google", {}),
-        ("cohere", {}),
-        ("bedrock", {"region": "us-east-1"}),
-        ("bedrock-mantle", {"region": "us-east-1"}),
-        ("vertex", {"project": "p", "location": "us-central1"}),
+        ("anthropic/m", {}),
+        ("google/m", {}),
+        ("cohere/m", {}),
+        ("bedrock/m", {"region": "us-east-1"}),
+        ("bedrock-mantle/m", {"region": "us-east-1"}),
+        ("vertex/m", {"project": "p", "location": "us-central1"}),
+        ("vertex/anthropic/m", {"project": "p", "location": "us-central1"}),
     ],
 )
 async def test_native_providers_sign_nothing(
-    name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    model: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Neither a key nor a credential is looked for; the header that would prove who asks is there, hidden."""
     unset_all(monkeypatch, tmp_path)
-    async with AsyncOneLLM(providers={name: {"options": options}}) as client:
-        shown = await client.chat.completions.preview(model=f"{name}/m", messages=QUESTION)
+    async with AsyncOneLLM(providers={model.partition("/")[0]: {"options": options}}) as client:
+        shown = await client.chat.completions.preview(model=model, messages=QUESTION)
     hidden = [header for header, value in shown.headers.items() if value.endswith("***")]
     assert len(hidden) == 1
     assert "Hello" in str(shown.json)
