@@ -106,10 +106,10 @@ class AsyncToolRun:
                 self._usage += reply.usage
             if not reply.choices:
                 raise ResponseDecodeError("the answer has no choice to go on from")
-            message = reply.choices[0].message
-            self._messages.append(message)
-            calls = message.tool_calls or []
-            if not calls or any(map(self._is_foreign, calls)):
+            choice = reply.choices[0]
+            self._messages.append(choice.message)
+            calls = choice.message.tool_calls or []
+            if (not calls and not choice.unfinished) or any(map(self._is_foreign, calls)):
                 self._reply = reply
             yield RunReply(turn=turn, reply=reply)
             if self._reply is not None:

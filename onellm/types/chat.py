@@ -267,6 +267,8 @@ class Choice(Model, kw_only=True, gc=False):
     """One of the `n` answers. `finish_reason_raw` is the provider's own word.
 
     Beyond OpenAI:
+    unfinished:              True where the provider has paused in the middle of the turn: append the message and ask
+                             again as before, and it goes on
     content_filter_results:  what a host's filters found, by category, such as {"hate": {"filtered": False,
                              "severity": "safe"}}; of a streamed answer, the worst that was said of each
     """
@@ -275,6 +277,7 @@ class Choice(Model, kw_only=True, gc=False):
     message: ChatCompletionMessage = field(default_factory=ChatCompletionMessage)
     finish_reason: FinishReason | None = None
     finish_reason_raw: str | None = None
+    unfinished: bool | None = None
     logprobs: ChoiceLogprobs | None = None
     content_filter_results: dict[str, Any] | None = None
 

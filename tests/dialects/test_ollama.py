@@ -572,6 +572,23 @@ def test_a_model_says_what_it_can() -> None:
     assert shown.created == 1755697682
 
 
+def test_what_a_model_can_is_published() -> None:
+    """What is not listed it has not; a server that lists nothing leaves it open."""
+    found = MODELS.decode_capabilities(wire.model(), "llama3.2")
+    assert found is not None
+    assert (found.chat, found.tools, found.vision, found.reasoning, found.embeddings) == (
+        True,
+        True,
+        False,
+        False,
+        False,
+    )
+    assert (found.json_schema, found.context_window, found.max_output_tokens) == (None, 131072, None)
+    old = MODELS.decode_capabilities(b'{"details":{},"model_info":null}', "llama3.2")
+    assert old is not None
+    assert (old.chat, old.context_window) == (None, None)
+
+
 @pytest.mark.parametrize("answer", [b"{}", b"[]", b'{"models":[{"size":1}]}', b"<html>"])
 def test_what_is_no_model(answer: bytes) -> None:
     with pytest.raises(ResponseDecodeError):

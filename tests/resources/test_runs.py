@@ -167,6 +167,22 @@ async def test_a_provider_that_wants_to_know_is_told_of_a_failure(loopback: Loop
     assert "is_error" not in fine
 
 
+async def test_a_turn_that_the_provider_paused_goes_on(loopback: Loopback) -> None:
+    """What came is sent back as it is, nothing is added, and the run ends with the answer that is whole."""
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "usage": {}}
+    searching = [{"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}]
+    loopback.plays(
+        Answer(chunks=[{**head, "content": searching, "stop_reason": "pause_turn"}]),
+        Answer(chunks=[{**head, "content": [{"type": "text", "text": "found"}], "stop_reason": "end_turn"}]),
+    )
+    async with AsyncOneLLM(providers={"anthropic": {"api_key": "k", "base_url": loopback.url}}) as client:
+        run = client.chat.completions.run(**{**ASK, "model": "anthropic/m"}, tools=[weather])
+        replies = [event.reply async for event in run if isinstance(event, RunReply)]
+    assert [reply.choices[0].unfinished for reply in replies] == [True, None]
+    assert (await run.result()).choices[0].message.content == "found"
+    assert loopback.requests[1].json["messages"][1:] == [{"role": "assistant", "content": searching}]
+
+
 async def test_what_goes_wrong_ends_the_run_where_the_caller_says_so(loopback: Loopback, client: AsyncOneLLM) -> None:
     """The exception comes out as it is, and the other functions are ended."""
     ended: list[str] = []

@@ -39,6 +39,7 @@ from onellm.types.chat import (
 )
 from onellm.types.chat_params import ChatRequest
 
+_PAUSED = frozenset({"pause_turn"})  # the provider's own tools take long: it goes on when it is asked again
 FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -186,10 +187,13 @@ class MessageReducer(SseReducer[ChatCompletionChunk]):
         if self._blocks and not is_plain(self._blocks):
             kept = {"content": self._blocks}
             self._fold.provider_data = ProviderData(provider=self._request.provider, data=kept)
+        choice = self._fold.whole(0)
+        if choice.finish_reason_raw in _PAUSED:
+            choice.unfinished = True
         return ChatCompletion(
             id=self._id,
             model=self._model,
-            choices=[self._fold.whole(0)],
+            choices=[choice],
             usage=self._total(),
             service_tier=self._usage.service_tier,
         )

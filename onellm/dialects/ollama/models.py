@@ -19,9 +19,21 @@ from onellm.dialects.lenient import encode_json
 from onellm.dialects.ollama.lines import LineReducer
 from onellm.errors import APIStatusError, ResponseDecodeError
 from onellm.transport.ndjson import NdjsonDecoder
+from onellm.types.capabilities import PublishedCapabilities
 from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
 
 _PROGRESS = "progress of a pull"
+
+
+# Our names of what a server says a model can.
+_CAPABILITIES = {
+    "chat": "completion",
+    "tools": "tools",
+    "vision": "vision",
+    "audio_input": "audio",
+    "reasoning": "thinking",
+    "embeddings": "embedding",
+}
 
 
 class OllamaModels(Struct, frozen=True, kw_only=True):
@@ -57,6 +69,21 @@ class OllamaModels(Struct, frozen=True, kw_only=True):
                 return ModelInfo(created=_seconds(value.get("modified_at")), raw=body)
             case _:
                 raise ResponseDecodeError("not a model", body=body[:2000])
+
+    def encode_capabilities(self, model: str) -> HttpRequest | None:
+        return self.encode_retrieve(model)
+
+    def decode_capabilities(self, body: bytes, model: str) -> PublishedCapabilities | None:  # noqa: ARG002 - the seam's
+        """What `capabilities` lists, a model has, and what it does not list, it has not."""
+        shown = self.decode_retrieve(body).model_extra
+        found = PublishedCapabilities(context_window=_window(shown.get("model_info")), raw=body)
+        match shown:
+            case {"capabilities": [*listed]}:
+                for name, word in _CAPABILITIES.items():
+                    setattr(found, name, word in listed)
+            case _:  # of a server before they were listed
+                pass
+        return found
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now, codes=self.codes)
@@ -113,6 +140,14 @@ class PullReducer(LineReducer[PullProgress]):
     def close(self) -> PullProgress:
         self._end()
         return self._last
+
+
+def _window(info: Any) -> int | None:
+    """The context's length, whose key begins with the architecture: `llama.context_length`."""
+    if not isinstance(info, dict):
+        return None
+    lengths = [value for key, value in info.items() if str(key).endswith(".context_length") and isinstance(value, int)]
+    return lengths[0] if lengths else None
 
 
 def _model(item: Any) -> ModelInfo:
