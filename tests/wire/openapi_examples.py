@@ -1,7 +1,9 @@
 """Examples of answers from OpenAI's OpenAPI description, by operation.
 
 github.com/openai/openai-openapi, openapi.yaml at 5780008 (`x-oaiMeta`): trimmed, and put right where the example is no
-JSON ("...", trailing commas). Fields marked "not in the description" stand for what may be added to it one day.
+JSON ("...", trailing commas). Fields marked "not in the description" stand for what may be added to it one day. The
+diarized transcript, usage of transcriptions and images, the completed upload, the batch, the model and the translation
+are made after the description's schemas and not after examples of it.
 """
 
 from typing import Any
