@@ -53,7 +53,9 @@ async def retry(call: Callable[[*Arguments], Awaitable[T]], policy: RetryPolicy,
         del failed  # or the exception holds this frame, and the frame the exception
 
 
-async def retry_making(call: Callable[[], Awaitable[T]], policy: RetryPolicy, *, asked: bool) -> T:
+async def retry_making(
+    call: Callable[[*Arguments], Awaitable[T]], policy: RetryPolicy, *arguments: *Arguments, asked: bool
+) -> T:
     """`retry` for a call that makes something: again only where the provider has certainly made nothing.
 
     That is: no connection, or an answer that puts the call off. A lost connection, a time limit and a failure inside
@@ -63,11 +65,11 @@ async def retry_making(call: Callable[[], Awaitable[T]], policy: RetryPolicy, *,
         OneLLMError: the last attempt's; `retryable` is False where it is not known what came of it.
     """
     if asked:
-        return await retry(call, policy)
+        return await retry(call, policy, *arguments)
 
     async def attempt() -> T:
         try:
-            return await call()
+            return await call(*arguments)
         except OneLLMError as exc:
             unsent = isinstance(exc, APIConnectionError) and exc.unsent
             put_off = isinstance(exc, RateLimitError) or exc.status_code in _PUT_OFF

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
@@ -16,6 +16,7 @@ from onellm.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterError,
 )
+from onellm.policy.execute import Options
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import (
     Call,
@@ -30,7 +31,10 @@ from onellm.providers.protocols import (
     operations,
 )
 from onellm.providers.registry import Registry
-from onellm.types.options import HttpOptions, OnUnsupported, Timeouts
+from onellm.types.options import HttpOptions, Timeouts
+
+if TYPE_CHECKING:
+    from onellm.policy.execution import Execution, Layer
 
 _OPTIONS = ("extra_body", "extra_headers", "extra_query", "timeout", "max_retries", "on_unsupported")
 
@@ -41,15 +45,6 @@ class Bound(Struct, frozen=True):
     provider: Provider
     settings: ProviderSettings
     operations: frozenset[str]
-
-
-class Options(Struct, frozen=True, kw_only=True):
-    """The options of one call, with the client's where the call gives none."""
-
-    call: Call
-    retry: RetryPolicy
-    on_unsupported: OnUnsupported
-    extra_body: Mapping[str, Any] | None
 
 
 class Core:
@@ -76,6 +71,7 @@ class Core:
         self._bound: dict[str, Bound] = {}
         self._usual: dict[str, Options] = {}
         self._models: dict[str, tuple[str, str]] = {}
+        self._layers: tuple[Layer, ...] = ()
 
     @property
     def transport(self) -> Transport:
@@ -92,6 +88,11 @@ class Core:
         self.registry.register(provider)
         self._bound.pop(provider.name, None)
         self._usual.pop(provider.name, None)
+
+    def add_layer(self, layer: "Layer") -> None:
+        """Put a layer around every call from here on, outside of those that are there."""
+        self._layers = (layer, *self._layers)
+        self._usual.clear()
 
     def split(self, model: object) -> tuple[str, str]:
         """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
@@ -182,6 +183,7 @@ class Core:
         if retries is not None and retries < 0:
             raise InvalidRequestError(f"max_retries: give a whole number from 0, not {retries}", param="max_retries")
         options = Options(
+            provider=bound.provider.name,
             call=Call(
                 transport=self.transport if isinstance(bound.provider, Configurable) else _Late(self),
                 settings=bound.settings,
@@ -195,10 +197,19 @@ class Core:
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
             extra_body=taken.get("extra_body"),
+            execution=self.execution(),
         )
         if not taken:  # nearly all calls have none: what they share is made once
             self._usual[bound.provider.name] = options
         return options
+
+    def execution(self) -> "Execution | None":
+        """What stands around a call beside retries, where anything does."""
+        if not self._layers:
+            return None
+        from onellm.policy.execution import Execution  # noqa: PLC0415 - for callers who ask for some of it
+
+        return Execution(layers=self._layers)
 
     async def aclose(self) -> None:
         """Close the connections."""

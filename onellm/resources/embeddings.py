@@ -10,10 +10,10 @@ from msgspec import structs
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
+from onellm.policy.execute import Options
 from onellm.providers.protocols import CountsInputs
 from onellm.resources import validation
-from onellm.resources.core import Core, Options
+from onellm.resources.core import Core
 from onellm.types.embeddings import (
     CreateEmbeddingResponse,
     EmbeddingInput,
@@ -75,7 +75,7 @@ class AsyncEmbeddings:
         )
         parts = _parts(inputs, most, provider.max_embedding_tokens)
         if len(parts) == 1:
-            return await retry(provider.create_embeddings, options.retry, request, options.call)
+            return await options.send(provider.create_embeddings, request)
         return await _in_parts(provider, request, options, parts)
 
 
@@ -134,7 +134,7 @@ async def _in_parts(
     async def send(part: slice) -> CreateEmbeddingResponse:
         async with gate:
             piece = structs.replace(request, input=request.input[part], adjustments=[])
-            reply = await retry(provider.create_embeddings, options.retry, piece, options.call)
+            reply = await options.send(provider.create_embeddings, piece)
         reply.raw = b""  # the vectors are there; their text would be held until the last part has come
         return reply
 

@@ -11,7 +11,6 @@ from msgspec import Struct
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.types.moderations import (
@@ -62,7 +61,7 @@ class AsyncModerations:
             on_unsupported=taken.on_unsupported,
         )
         provider = cast("ModerationProvider", bound.provider)
-        return await retry(lambda: provider.create_moderation(request, taken.call), taken.retry)
+        return await taken.send(provider.create_moderation, request)
 
 
 def _listed(given: Any) -> list[Any]:

@@ -127,6 +127,9 @@ class PreviewCore(Core):
         self._bound[name] = bound = Bound(watched, bound.settings, bound.operations)
         return bound
 
+    def execution(self) -> None:
+        """Nothing: one request is enough, and what watches calls is not told of one that is not made."""
+
     def _settings(self, provider: Provider) -> ProviderSettings:
         try:
             settings = super()._settings(provider)
@@ -156,6 +159,7 @@ class Watched:
             self._kept.asked = next((each for each in given if isinstance(each, Request)), self._kept.asked)
             return found(*given)
 
+        call.__name__ = name
         return call
 
 

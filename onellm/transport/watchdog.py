@@ -96,7 +96,9 @@ class Watch:
         """The await is over, and none follows."""
         self.waits = False
         self.task = None
-        self.leave()
+        if self._known:  # leave(), without the call: every request comes here
+            self._known = False
+            self._watchdog.watches.discard(self)
 
     def leave(self) -> None:
         """No await follows; from any thread."""
