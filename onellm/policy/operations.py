@@ -26,7 +26,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 def operation_of(method: Callable[..., Any]) -> Operation:
     """What a provider's method is for."""
     name = getattr(method, "__name__", type(method).__name__)
-    return _BY_METHOD.get(name) or Operation(name=name, method=name)
+    return OPERATIONS.get(name) or Operation(name=name, method=name)
 
 
 def _rows() -> list[Operation]:
@@ -85,4 +85,4 @@ def _rows() -> list[Operation]:
     ]
 
 
-_BY_METHOD = {row.method: row for row in _rows()}
+OPERATIONS = {row.method: row for row in _rows()}

@@ -3,7 +3,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import structs
@@ -68,15 +68,22 @@ class AsyncEmbeddings:
             on_unsupported=options.on_unsupported,
         )
         provider = cast("EmbeddingProvider", bound.provider)
-        most = (
-            provider.embedding_inputs(request, options.call)
-            if isinstance(provider, CountsInputs)
-            else provider.max_embedding_inputs
-        )
-        parts = _parts(inputs, most, provider.max_embedding_tokens)
-        if len(parts) == 1:
-            return await options.send(provider.create_embeddings, request)
-        return await _in_parts(provider, request, options, parts)
+        return await options.send_whole(_create, provider.create_embeddings, provider, request)
+
+
+def _create(
+    provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options
+) -> Coroutine[Any, Any, CreateEmbeddingResponse]:
+    """The whole call, in as many requests as its provider wants it."""
+    most = (
+        provider.embedding_inputs(request, options.call)
+        if isinstance(provider, CountsInputs)
+        else provider.max_embedding_inputs
+    )
+    parts = _parts(request.input, most, provider.max_embedding_tokens)
+    if len(parts) == 1:
+        return options.send(provider.create_embeddings, request)
+    return _in_parts(provider, request, options, parts)
 
 
 def _inputs(given: EmbeddingInput) -> tuple[list[str] | list[list[int]], bool]:

@@ -108,10 +108,12 @@ class AsyncModels:
         name, own_model = self._core.split(model)
         bound = self._core.require(name, "model_store")
         given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.pull")
-        limited = given.get("timeout") is not None
+        limited, given_deadline = given.get("timeout") is not None, given.get("deadline")
         taken = self._core.options(bound, given)
         limits = taken.call.timeouts if limited else structs.replace(taken.call.timeouts, total=None)
         call = structs.replace(taken.call, timeouts=limits)
+        if taken.execution is not None and given_deadline is None:
+            taken = structs.replace(taken, execution=structs.replace(taken.execution, deadline=None))
         served = cast("ModelStoreProvider", bound.provider)
         request = PullRequest(provider=name, model=own_model, extra_body=taken.extra_body)
         pull = AsyncModelPull(await structs.replace(taken, call=call).send(served.pull_model, request))

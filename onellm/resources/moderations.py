@@ -19,7 +19,7 @@ from onellm.types.moderations import (
     ModerationInput,
     ModerationRequest,
 )
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 
 if TYPE_CHECKING:
     from onellm.providers.protocols import ModerationProvider
@@ -36,7 +36,7 @@ class AsyncModerations:
         *,
         input: ModerationInput,  # noqa: A002 - OpenAI's name
         model: str | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[ModelOptions],
     ) -> ModerationCreateResponse:
         """Judge a text, texts one by one, or text and image parts together.
 

@@ -49,6 +49,7 @@ async def send_in_parts(  # noqa: PLR0917 - what the call is made of
     A part that may have arrived is sent again without harm: only those count that are named at the end. What waits
     for the provider to hear of the end waits `_TELLING` seconds at most, and not at all once it is cancelled again.
     """
+    options = options.begun()
     call = options.call
     upload = await options.send_making(provider.create_upload, request, size, asked=asked)
     try:

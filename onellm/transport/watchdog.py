@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Watch:
     """The time limits of one call. `arm` before an await that may hang, `rest` or `disarm` after it.
 
-    end:  makes the await fail when a limit has run out; None is to cancel the task that waits
+    end:     makes the await fail when a limit has run out; None is to cancel the task that waits
+    during:  what is waited for; `phase` is whose limit is the first to run out
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class Watch:
         "_total_at",
         "_watchdog",
         "deadline",
+        "during",
         "end",
         "expired",
         "phase",
@@ -34,9 +36,12 @@ class Watch:
         "waits",
     )
 
-    def __init__(self, watchdog: "Watchdog", total: float | None) -> None:
+    def __init__(self, watchdog: "Watchdog", total: float | None, until: float | None = None) -> None:
         self._watchdog = watchdog
         self._total_at = math.inf if total is None else watchdog.time() + total
+        if until is not None:  # of time.monotonic, which the loop's clock need not be
+            self._total_at = min(self._total_at, watchdog.time() + until - time.monotonic())
+        self.during: Phase = "total"
         self._cancelling = 0
         self._known = False
         self.end: Callable[[], object] | None = None
@@ -50,6 +55,7 @@ class Watch:
         """From now on, for `limit` seconds, the current task may wait; the total limit counts too."""
         watchdog = self._watchdog
         deadline = self._total_at
+        self.during = phase
         self.phase = "total"
         if limit is not None and (at := watchdog.time() + limit) < deadline:
             deadline = at
