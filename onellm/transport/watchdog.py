@@ -22,7 +22,8 @@ _TICKS = 16  # how often the timer looks within the limit of a read
 class Watch:
     """The time limits of one call. `arm` before an await that may hang, `rest` or `disarm` after it.
 
-    end:  makes the await fail when a limit has run out; None is to cancel the task that waits
+    end:     makes the await fail when a limit has run out; None is to cancel the task that waits
+    during:  what is waited for; `phase` is whose limit is the first to run out
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Watch:
         "_total_at",
         "_watchdog",
         "deadline",
+        "during",
         "end",
         "expired",
         "fresh",
@@ -40,9 +42,12 @@ class Watch:
         "waits",
     )
 
-    def __init__(self, watchdog: "Watchdog", total: float | None) -> None:
+    def __init__(self, watchdog: "Watchdog", total: float | None, until: float | None = None) -> None:
         self._watchdog = watchdog
         self._total_at = math.inf if total is None else watchdog.time() + total
+        if until is not None:  # of time.monotonic, which the loop's clock need not be
+            self._total_at = min(self._total_at, watchdog.time() + until - time.monotonic())
+        self.during: Phase = "total"
         self._cancelling = 0
         self._known = False
         self.end: Callable[[], object] | None = None
@@ -58,6 +63,7 @@ class Watch:
         """From now on, for `limit` seconds, the current task may wait; the total limit counts too."""
         watchdog = self._watchdog
         deadline = self._total_at
+        self.during = phase
         self.phase = "total"
         self.fresh = False
         if limit is not None and (at := watchdog.time() + limit) < deadline:
@@ -134,7 +140,9 @@ class Watch:
         """The await is over, and none follows."""
         self.waits = False
         self.task = None
-        self.leave()
+        if self._known:  # leave(), without the call: every request comes here
+            self._known = False
+            self._watchdog.watches.discard(self)
 
     def leave(self) -> None:
         """No await follows; from any thread."""
