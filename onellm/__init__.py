@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from onellm.types.cohere import CohereOptions
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
+    from onellm.types.limits import Limits
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
@@ -170,6 +171,7 @@ _HOMES = {
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
     "types.ollama": ("OllamaOptions",),
+    "types.limits": ("Limits",),
     "types.options": ("HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
     "types.preview": ("PreviewedRequest",),
@@ -228,6 +230,7 @@ __all__ = [
     "ImageStream",
     "InternalServerError",
     "InvalidRequestError",
+    "Limits",
     "MaxTurnsError",
     "MissingDependencyError",
     "MissingKeyError",

@@ -14,6 +14,7 @@ from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
 from onellm.resources.models import AsyncModels
+from onellm.types.limits import Limits
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenCredential, TokenSource
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class AsyncOneLLM:
         http: HttpOptions | None = None,
         retry: RetryPolicy | None = None,
         http_session: "ClientSession | None" = None,
+        limits: Limits | Mapping[str, Limits] | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
@@ -67,6 +69,8 @@ class AsyncOneLLM:
         on_unsupported:   "raise", "warn" or "drop": what happens to an argument that a provider cannot express
         http:             proxies, TLS, sizes
         http_session:     an `aiohttp.ClientSession` of your own; it is not closed, and works in its own loop only
+        limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
+            its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -82,6 +86,7 @@ class AsyncOneLLM:
             if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
                 raise ConfigurationError(f"providers[{name!r}] must be a dict of settings", provider=name)
             settings[name] = dict(values)
+        paced = config_module.limits(limits, settings, config.file)
         own = settings.setdefault(config.default_provider, {})
         given = {"api_key": api_key, "base_url": base_url}
         own.update({name: value for name, value in given.items() if value is not None})
@@ -101,6 +106,7 @@ class AsyncOneLLM:
             http=http or HttpOptions(),
             retry=retry,
             http_session=http_session,
+            limits=paced,
         )
         self.chat = AsyncChat(self._core)
         self.embeddings = AsyncEmbeddings(self._core)

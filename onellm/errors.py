@@ -45,7 +45,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Phase = Literal["connect", "first_byte", "idle", "total"]
+Phase = Literal["connect", "first_byte", "idle", "total", "queue"]
 
 
 class OneLLMError(Exception):
@@ -209,7 +209,8 @@ class APIConnectionError(APIError):
 
 
 class APITimeoutError(APIConnectionError):
-    """A time limit ran out; `phase` is the one: connect, first_byte, idle or total."""
+    """A time limit ran out; `phase` is the one: connect, first_byte, idle or total; queue where it went by waiting for
+    a turn."""
 
     phase: Phase | None = None
 

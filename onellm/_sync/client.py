@@ -23,6 +23,7 @@ from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
+from onellm.types.limits import Limits
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenCredential, TokenSource
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class OneLLM:
         on_unsupported: OnUnsupported | None = None,
         http: HttpOptions | None = None,
         retry: RetryPolicy | None = None,
+        limits: Limits | Mapping[str, Limits] | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
@@ -63,6 +65,8 @@ class OneLLM:
         providers:        settings of the others: {"groq": {"api_key": …, "base_url": …, "headers": …, "options": …}}
         on_unsupported:   "raise", "warn" or "drop": what happens to an argument that a provider cannot express
         http:             proxies, TLS, sizes
+        limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
+            its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -81,6 +85,7 @@ class OneLLM:
                 on_unsupported=on_unsupported,
                 http=http,
                 retry=retry,
+                limits=limits,
             )
         )
 

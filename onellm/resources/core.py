@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
@@ -30,9 +30,13 @@ from onellm.providers.protocols import (
     operations,
 )
 from onellm.providers.registry import Registry
+from onellm.types.limits import Limits
 from onellm.types.options import HttpOptions, OnUnsupported, Timeouts
 
-_OPTIONS = ("extra_body", "extra_headers", "extra_query", "timeout", "max_retries", "on_unsupported")
+if TYPE_CHECKING:
+    from onellm.policy.pacing import Pacing
+
+_OPTIONS = ("extra_body", "extra_headers", "extra_query", "timeout", "max_retries", "on_unsupported", "priority")
 
 
 class Bound(Struct, frozen=True):
@@ -64,6 +68,7 @@ class Core:
         http: HttpOptions,
         retry: RetryPolicy,
         http_session: Any = None,
+        limits: Mapping[str, Limits] | None = None,
     ) -> None:
         self.config = config
         self.registry = registry
@@ -76,6 +81,11 @@ class Core:
         self._bound: dict[str, Bound] = {}
         self._usual: dict[str, Options] = {}
         self._models: dict[str, tuple[str, str]] = {}
+        self._pacing: Pacing | None = None
+        if limits:
+            from onellm.policy import pacing  # noqa: PLC0415 - for those who have limits
+
+            self._pacing = pacing.Pacing(limits)
 
     @property
     def transport(self) -> Transport:
@@ -191,6 +201,8 @@ class Core:
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
                 body=taken.get("extra_body"),
+                pace=None if self._pacing is None else self._pacing.of(bound.provider.name),
+                priority=taken.get("priority", 0),
             ),
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
@@ -208,6 +220,10 @@ class Core:
     def _settings(self, provider: Provider) -> ProviderSettings:
         arguments = self._arguments.get(provider.name, {})
         if not isinstance(provider, Configurable):
+            if self._pacing is not None and self._pacing.names(provider.name):
+                raise ConfigurationError(
+                    f"{provider.name} is not reached over the network and has no limits", provider=provider.name
+                )
             return ProviderSettings(options=config_module.resolve_options(provider.name, arguments, self.config.file))
         resolved = config_module.resolve_provider(
             provider.name,

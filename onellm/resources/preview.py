@@ -116,6 +116,7 @@ class PreviewCore(Core):
         self._retry = RetryPolicy(max_retries=0)
         self._bound = {}
         self._usual = {}
+        self._pacing = None  # nothing is sent, so nothing waits
 
     def bind(self, name: str) -> Bound:
         bound = super().bind(name)

@@ -66,6 +66,7 @@ class CallOptions(TypedDict, total=False):
     timeout:         seconds for the whole call, or `Timeouts`
     max_retries:     how often a failed request is sent again; 0 is never
     on_unsupported:  "raise" (the default), "warn" or "drop"
+    priority:        where there are limits, calls of a higher one go first; 0 is the default
     """
 
     extra_body: Mapping[str, Any] | None
@@ -74,3 +75,4 @@ class CallOptions(TypedDict, total=False):
     timeout: float | Timeouts | None
     max_retries: int | None
     on_unsupported: OnUnsupported | None
+    priority: int | None
