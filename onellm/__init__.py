@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
+    from onellm.types.limits import Limits
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import Hedge, HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
@@ -180,6 +181,7 @@ _HOMES = {
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
     "types.ollama": ("OllamaOptions",),
+    "types.limits": ("Limits",),
     "types.options": ("Hedge", "HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
     "types.preview": ("PreviewedRequest",),
@@ -245,6 +247,7 @@ __all__ = [
     "ImageStream",
     "InternalServerError",
     "InvalidRequestError",
+    "Limits",
     "MaxTurnsError",
     "MissingDependencyError",
     "MissingKeyError",

@@ -225,7 +225,7 @@ class APIConnectionError(APIError):
 
 
 class APITimeoutError(APIConnectionError):
-    """A time limit ran out; `phase` is the one, such as "first_byte"."""
+    """A time limit ran out; `phase` is the one, such as "first_byte"; "queue" where it went by waiting for a turn."""
 
     phase: Phase | None = None
 

@@ -50,6 +50,7 @@ from onellm.providers.protocols import (
     CompletionStream,
     EventStream,
     ImageStream,
+    Pace,
     ProviderSettings,
     Response,
     ResponseStream,
@@ -276,7 +277,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         """`ask` for an answer that is a file."""
         request.adjustments.clear()
         try:
-            response = await self._open(dialect, dialect.encode_request(request), call)
+            response = await self._open(dialect, dialect.encode_request(request), call, request)
             binary = HttpBinary(self.name, request, response)
             if dialect.json_answer or is_json(response):
                 body = await binary.read_whole(call.max_body_bytes)
@@ -457,7 +458,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         http = None
         try:
             http = dialect.encode_request(request)
-            address = self._usual_address(http, call) or await self._address(http, call)
+            if call.pace is None:
+                address = self._usual_address(http, call) or await self._address(http, call)
+            else:
+                call, address = await self._turn(http, call, call.pace, request)
             response = await _request(http, call, address)
             if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
                 response = await _request(http, call, again)
@@ -521,7 +525,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         """Send one request, read its answer up to the first chunk."""
         request.adjustments.clear()
         try:
-            response = await self._open(dialect, dialect.encode_stream(request), call)
+            response = await self._open(dialect, dialect.encode_stream(request), call, request)
             return await open_answer(self.name, dialect, request, response, call)
         except OneLLMError as exc:
             locate(exc, self.name, request.model)
@@ -537,8 +541,13 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             raise refusal(dialect, response.status, response.headers, response.body)
         return response
 
-    async def _open(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> ResponseStream:
-        address = self._usual_address(http, call) or await self._address(http, call)
+    async def _open(
+        self, dialect: ErrorDecoder, http: HttpRequest, call: Call, request: Request | None = None
+    ) -> ResponseStream:
+        if call.pace is None or request is None:
+            address = self._usual_address(http, call) or await self._address(http, call)
+        else:
+            call, address = await self._turn(http, call, call.pace, request)
         try:
             response = await _stream(http, call, address)
             if response.status >= _REDIRECT:
@@ -555,6 +564,17 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             _mark_final(exc, http)
             raise
         return response
+
+    async def _turn(
+        self, http: HttpRequest, call: Call, pace: Pace, request: Request
+    ) -> tuple[Call, tuple[str, dict[str, str]]]:
+        """Wait for a request's turn. It is signed after that: signatures and tokens last for minutes."""
+        call = await pace.enter(call, http.body, request)
+        try:
+            return call, self._usual_address(http, call) or await self._address(http, call)
+        except BaseException:
+            pace.give_up(call)
+            raise
 
     async def _renewed(
         self, http: HttpRequest, call: Call, sent: Mapping[str, str]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from onellm.types.ocr import OcrRequest, OcrResponse
     from onellm.types.options import Timeouts, TokenCredential, TokenSource
     from onellm.types.pages import Listing, ListRequest
+    from onellm.types.request import Request
     from onellm.types.rerank import RerankRequest, RerankResponse
     from onellm.types.response_events import ResponseStreamEvent
     from onellm.types.response_items import ResponseOutputItem
@@ -148,6 +149,8 @@ class Call(Struct, frozen=True, kw_only=True):
     headers:  the caller's own; None takes one of ours away
     query:    the caller's own
     body:     fields of the caller's own, for a request that has no body otherwise
+    pace:     what makes requests for models wait for their turn; None where there are no limits
+    priority: whose turn is first: the higher one's
     """
 
     transport: Transport
@@ -158,6 +161,26 @@ class Call(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str | None] | None = None
     query: Mapping[str, Any] | None = None
     body: Mapping[str, Any] | None = None
+    pace: Pace | None = None
+    priority: int = 0
+
+
+class Pace(Protocol):
+    """Lets the requests of a provider out, each when it is its turn."""
+
+    async def enter(self, call: Call, body: object, request: Request) -> Call:
+        """Wait for the turn of a request to a model, and give the call to send it through.
+
+        The turn is over when the answer of that call's transport is, or where none is asked for at `give_up`.
+
+        Raises:
+            APITimeoutError: it did not come within the total limit; `phase` is "queue".
+        """
+        ...
+
+    def give_up(self, call: Call) -> None:
+        """End the turn of a call that `enter` gave, unless its request has gone out."""
+        ...
 
 
 class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
