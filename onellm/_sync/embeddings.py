@@ -13,6 +13,7 @@ from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingInput, Emb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from os import PathLike
 
     from onellm.types.pipelines import OnError, PipelineInput
 
@@ -56,6 +57,7 @@ class Embeddings:
         concurrency: int = 8,
         ordered: bool = True,
         on_error: "OnError" = "raise",
+        checkpoint: "str | PathLike[str] | None" = None,
         **params: Unpack[EmbeddingParams],
     ) -> "EmbeddingStream":
         """Turn any number of inputs into vectors, a batch at a time: `start, ids, vectors = batch`.
@@ -68,6 +70,8 @@ class Embeddings:
         ordered:      False gives batches as they come
         on_error:     "raise" ends the stream with the error of the first input that fails, "skip" goes on, and the
             failures are on their batches; a function is told of each failure
+        checkpoint:  a file for what is done. The same call with the same file goes on where an earlier one stopped,
+            however it ended: batches that were done come from the file, and only the others are sent.
 
         A request that is refused for what is in it is sent in halves, so that one bad input costs no other its
         vector, and one that was too large is sent again. Equal inputs that are under way together, or come soon
@@ -75,6 +79,7 @@ class Embeddings:
 
         Raises, as batches are asked for:
             APIError: a request failed for good; with "skip" only what no other input could change, such as a key.
+            CheckpointError: the checkpoint is of other inputs, another model or other parameters, or is in use.
         """
         return EmbeddingStream(
             self._async.stream(
@@ -87,6 +92,7 @@ class Embeddings:
                 concurrency=concurrency,
                 ordered=ordered,
                 on_error=on_error,
+                checkpoint=checkpoint,
                 **params,
             )
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from array import array
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from onellm.errors import OneLLMError, ResponseDecodeError
 from onellm.pipeline import inputs
 from onellm.pipeline.failures import blames_input, handle, located, may_pass
-from onellm.pipeline.packing import Packer, TokenCounter, byte_size, estimate_tokens
+from onellm.pipeline.packing import Packer, TokenCounter, measure
 from onellm.pipeline.recent import Recent
+from onellm.pipeline.records import Record, Span, decode_failures, digest, encode_failures
+from onellm.pipeline.restoring import Restored, Restoring
 from onellm.pipeline.sources import pieces
 from onellm.pipeline.window import Job, Window
 from onellm.types.embeddings import CreateEmbeddingResponse
@@ -20,6 +22,8 @@ from onellm.types.pipelines import EmbeddingBatch, Id, OnError, PipelineFailure,
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from onellm.pipeline.checkpoint import Checkpoint
 
     Vector: TypeAlias = array[float]
 else:
@@ -67,6 +71,7 @@ class EmbeddingPipeline:
         concurrency: int,
         ordered: bool,
         on_error: OnError,
+        checkpoint: "Checkpoint | None",
     ) -> None:
         self.progress = PipelineProgress()
         self._source = source
@@ -74,6 +79,7 @@ class EmbeddingPipeline:
         self._packer = packer
         self._count_tokens = count_tokens
         self._on_error: OnError = on_error
+        self._checkpoint = checkpoint
         self._gate = asyncio.Semaphore(concurrency)
         self._under_way: dict[Any, tuple[_Batch, int]] = {}
         self._recent = Recent(_REMEMBERED)
@@ -90,47 +96,66 @@ class EmbeddingPipeline:
             StopAsyncIteration: there is none.
             OneLLMError: an input failed with on_error="raise", or all of them would.
         """
-        return await self._window.next()
+        try:
+            return await self._window.next()
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def aclose(self) -> None:
         """Cancel what is under way, and close the source."""
         await self._window.aclose()
+        if self._checkpoint is not None:
+            await self._checkpoint.aclose()
 
     def abandon(self) -> None:
         """Close it without waiting, from any thread."""
         self._window.abandon()
+        if self._checkpoint is not None:
+            self._checkpoint.abandon()
 
     # --- reading ---
 
     async def _jobs(self) -> AsyncGenerator[Job[EmbeddingBatch], None]:
         batch: _Batch | None = None
+        done = Restoring(self._checkpoint, "inputs")
+        await done.open()
         async with aclosing(pieces(self._source)) as source:
             async for piece in source:
                 for given in piece:
-                    item_id, item = inputs.split(given, self.progress.read)
+                    place = self.progress.read
+                    item_id, item = inputs.split(given, place)
+                    self.progress.read += 1
+                    if done.has(place):
+                        if batch is not None:
+                            yield partial(self._run, batch)
+                            batch = None
+                        if (restored := done.take(item_id, item)) is not None:
+                            yield partial(self._restore, restored)
+                            await done.go_on()
+                        continue
                     wrong = inputs.wrong(item)
-                    tokens, size = (0, 0) if wrong else self._measure(item)
-                    if batch is not None and not self._fits(batch, item, tokens, size):
+                    measured = (0, 0) if wrong else self._measure(item)
+                    if batch is not None and not self._fits(batch, item, *measured):
                         yield partial(self._run, batch)
                         batch = None
                     if batch is None:
-                        batch = _Batch(self.progress.read)
+                        batch = _Batch(place)
                         self._packer.clear()
-                    batch.ids.append(item_id)
-                    batch.inputs.append(item)
-                    if wrong is not None:
-                        batch.origins.append(wrong)
-                    elif self._add(batch, item):
-                        self._packer.add(tokens, size)
-                    self.progress.read += 1
+                    self._add(batch, item_id, item, wrong)
+                    self._packer.add(*measured)
         if batch is not None:
             yield partial(self._run, batch)
+        done.end(self.progress.read)
 
     def _measure(self, item: Any) -> tuple[int, int]:
         """Tokens and bytes of an input."""
+        tokens, size = measure(item)
         if self._count_tokens is not None and isinstance(item, str):
-            return self._count_tokens(item), byte_size(item)
-        return estimate_tokens(item), byte_size(item)
+            tokens = self._count_tokens(item)
+        return tokens, size
 
     def _fits(self, batch: _Batch, item: Any, tokens: int, size: int) -> bool:
         """Whether an input goes into a batch. Texts and token ids do not go into one request; size 0 is not sent."""
@@ -140,20 +165,24 @@ class EmbeddingPipeline:
             return False
         return self._packer.fits(tokens, size)
 
-    def _add(self, batch: _Batch, item: Any) -> bool:
-        """Note where the vector is to come from; True where that is this batch."""
+    def _add(self, batch: _Batch, item_id: Id, item: Any, wrong: OneLLMError | None) -> None:
+        """Take an input into a batch, and note where its vector is to come from."""
+        batch.ids.append(item_id)
+        batch.inputs.append(item)
+        if wrong is not None:
+            batch.origins.append(wrong)
+            return
         key = inputs.key(item)
         known = self._under_way.get(key) or self._recent.get(key)
         if known is not None:
             batch.origins.append(known)
             self.progress.repeated += 1
-            return False
+            return
         origin = self._under_way[key] = batch, len(batch.sent)
         batch.origins.append(origin)
         batch.of_texts = isinstance(item, str)
         batch.sent.append(item)
         batch.found.append(None)
-        return True
 
     # --- sending ---
 
@@ -163,28 +192,60 @@ class EmbeddingPipeline:
         except BaseException as exc:
             batch.failed = exc
             self._stop = self._stop or (-1, exc)
+            if isinstance(exc, OneLLMError):
+                await self._keep(batch, [_known(origin) for origin in batch.origins], failures=False)
             raise
         finally:
             batch.over.set()
             self._remember(batch)
-        ids: list[Id] = []
-        vectors: list[Vector] = []
-        failures: list[PipelineFailure] = []
-        for row, origin in enumerate(batch.origins):
-            found = await _result(*origin) if isinstance(origin, tuple) else origin
-            if isinstance(found, OneLLMError):
-                failures.append(batch.failure(row, found))
-            else:
-                ids.append(batch.ids[row])
-                vectors.append(found)
+        rows = [await _result(*origin) if isinstance(origin, tuple) else origin for origin in batch.origins]
+        failed = [batch.failure(row, found) for row, found in enumerate(rows) if isinstance(found, OneLLMError)]
         try:
-            await handle(failures, self._on_error, "inputs")
+            await handle(failed, self._on_error, "inputs")
         except Exception as exc:
             self._stop = self._stop or (batch.start, exc)
+            await self._keep(batch, rows, failures=False)
             raise
-        self.progress.done += len(batch.inputs)
-        self.progress.failed += len(failures)
-        return EmbeddingBatch(batch.start, ids, self._matrix(vectors), failures)
+        await self._keep(batch, rows, failures=True)
+        ids = [batch.ids[row] for row, found in enumerate(rows) if isinstance(found, array)]
+        vectors = self._matrix([found for found in rows if isinstance(found, array)])
+        self.progress.done += len(rows)
+        self.progress.failed += len(failed)
+        return EmbeddingBatch(batch.start, ids, vectors, failed)
+
+    async def _keep(self, batch: _Batch, rows: Sequence[Vector | OneLLMError | None], *, failures: bool) -> None:
+        """Write into the checkpoint what is final: vectors, and failures unless another try could end otherwise."""
+        if self._checkpoint is None:
+            return
+        records: list[Record] = []
+        begin = 0
+        for row, found in enumerate([*rows, None]):
+            if isinstance(found, array) or (failures and found is not None and not may_pass(found)):
+                continue
+            if row > begin:
+                records.append(_record(batch, rows, begin, row))
+            begin = row + 1
+        await self._checkpoint.save(records)
+
+    async def _restore(self, done: Restored) -> EmbeddingBatch:
+        """A batch from the checkpoint."""
+        assert self._checkpoint is not None  # noqa: S101 - it is from there
+        record = await self._checkpoint.load(done.span)
+        errors = decode_failures(record.notes)
+        start, count = done.span.start, done.span.count
+        failed = [
+            PipelineFailure(index=start + row, id=done.ids[row], input=done.inputs[row], error=error)
+            for row, error in errors.items()
+        ]
+        await handle(failed, self._on_error, "inputs")
+        ids = [item_id for row, item_id in enumerate(done.ids) if row not in errors] if errors else done.ids
+        if ids:
+            self._dimensions = len(record.body) // 4 // len(ids)
+        self.progress.done += count
+        self.progress.failed += len(failed)
+        self.progress.resumed += count
+        vectors = matrix(bytearray(record.body), len(ids), self._dimensions)
+        return EmbeddingBatch(start, ids, vectors, failed, resumed=True)
 
     def _remember(self, batch: _Batch) -> None:
         for item, found in zip(batch.sent, batch.found, strict=True):
@@ -262,13 +323,23 @@ def _vectors(reply: CreateEmbeddingResponse, count: int) -> list[Vector]:
     return [item.embedding for item in reply.data]
 
 
-async def _result(batch: _Batch, place: int) -> Vector | OneLLMError:
+def _known(origin: tuple[_Batch, int] | Vector | OneLLMError) -> Vector | OneLLMError | None:
+    return origin[0].found[origin[1]] if isinstance(origin, tuple) else origin
+
+
+async def _result(batch: _Batch, place: int) -> Vector | OneLLMError | None:
+    """What came of an input that went out with a batch; None where its turn did not come, as another had failed."""
     if not batch.over.is_set():
         await batch.over.wait()
     found = batch.found[place]
-    if found is not None:
-        return found
-    if isinstance(batch.failed, OneLLMError):
+    if found is None and isinstance(batch.failed, OneLLMError):
         raise batch.failed
-    # With "raise", what follows a failed input was not sent; the failure is there.
-    return next(found for found in batch.found if isinstance(found, OneLLMError))
+    return found
+
+
+def _record(batch: _Batch, rows: Sequence[Vector | OneLLMError | None], begin: int, end: int) -> Record:
+    found = rows[begin:end]
+    span = Span(batch.start + begin, end - begin, digest(batch.ids[begin:end], batch.inputs[begin:end]))
+    failed = {row: error for row, error in enumerate(found) if isinstance(error, OneLLMError)}
+    body = b"".join([vector for vector in found if isinstance(vector, array)])
+    return Record(span=span, body=body, notes=encode_failures(failed))

@@ -8,16 +8,15 @@ TokenCounter: TypeAlias = Callable[[str], int]
 _BYTES_A_TOKEN_ID = 7  # six digits and a comma
 
 
-def estimate_tokens(item: str | Sequence[int]) -> int:
-    """About as many tokens as an input can have: one for three bytes. English has four, a Chinese character is 3."""
-    return (byte_size(item) + 2) // 3 if isinstance(item, str) else len(item)
+def measure(item: str | Sequence[int]) -> tuple[int, int]:
+    """About as many tokens as an input can have, and about its bytes in a body.
 
-
-def byte_size(item: str | Sequence[int]) -> int:
-    """About the bytes of an input in a body."""
+    Of texts a token for three bytes: English has four, a Chinese character is 3.
+    """
     if isinstance(item, str):
-        return len(item) if item.isascii() else len(item.encode())
-    return len(item) * _BYTES_A_TOKEN_ID
+        size = len(item) if item.isascii() else len(item.encode())
+        return (size + 2) // 3, size
+    return len(item), len(item) * _BYTES_A_TOKEN_ID
 
 
 class Packer:

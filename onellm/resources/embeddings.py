@@ -10,7 +10,7 @@ from msgspec import structs
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.pipeline.packing import estimate_tokens
+from onellm.pipeline.packing import measure
 from onellm.policy.retry import retry
 from onellm.providers.protocols import CountsInputs
 from onellm.resources import validation
@@ -24,6 +24,8 @@ from onellm.types.embeddings import (
 )
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from onellm.providers.protocols import EmbeddingProvider
     from onellm.resources.pipelines import AsyncEmbeddingStream
     from onellm.types.pipelines import OnError, PipelineInput
@@ -88,6 +90,7 @@ class AsyncEmbeddings:
         concurrency: int = 8,
         ordered: bool = True,
         on_error: "OnError" = "raise",
+        checkpoint: "str | PathLike[str] | None" = None,
         **params: Unpack[EmbeddingParams],
     ) -> "AsyncEmbeddingStream":
         """Turn any number of inputs into vectors, a batch at a time: `start, ids, vectors = batch`.
@@ -100,6 +103,8 @@ class AsyncEmbeddings:
         ordered:      False gives batches as they come
         on_error:     "raise" ends the stream with the error of the first input that fails, "skip" goes on, and the
             failures are on their batches; a function is told of each failure
+        checkpoint:  a file for what is done. The same call with the same file goes on where an earlier one stopped,
+            however it ended: batches that were done come from the file, and only the others are sent.
 
         A request that is refused for what is in it is sent in halves, so that one bad input costs no other its
         vector, and one that was too large is sent again. Equal inputs that are under way together, or come soon
@@ -107,6 +112,7 @@ class AsyncEmbeddings:
 
         Raises, as batches are asked for:
             APIError: a request failed for good; with "skip" only what no other input could change, such as a key.
+            CheckpointError: the checkpoint is of other inputs, another model or other parameters, or is in use.
         """
         name, own_model = self._core.split(model)
         given = validation.params(params, EmbeddingParams, "embeddings.stream")
@@ -132,6 +138,14 @@ class AsyncEmbeddings:
             on_unsupported=options.on_unsupported,
         )
 
+        kept = None
+        if checkpoint is not None:
+            from onellm.pipeline.checkpoint import Checkpoint  # noqa: PLC0415 - imports sqlite3
+
+            same = {name: value for name, value in given.items() if name != "encoding_format"}
+            more = {"extra_body": options.extra_body, "extra_query": options.call.query}
+            kept = Checkpoint(checkpoint, {"call": "embeddings.stream", "model": f"{name}/{own_model}", **more, **same})
+
         async def send(part: list[Any]) -> CreateEmbeddingResponse:
             return await _send(provider, structs.replace(whole, input=part, adjustments=[]), options)
 
@@ -148,6 +162,7 @@ class AsyncEmbeddings:
                 concurrency=concurrency,
                 ordered=ordered,
                 on_error=on_error,
+                checkpoint=kept,
             )
         )
 
@@ -189,7 +204,7 @@ def _inputs(given: EmbeddingInput) -> tuple[list[str] | list[list[int]], bool]:
 
 def _parts(inputs: list[str] | list[list[int]], most: int, most_tokens: int | None) -> list[slice]:
     """What goes into one request each. An input that is too large by itself goes alone: its provider says so."""
-    estimates = [estimate_tokens(item) for item in inputs] if most_tokens is not None else []
+    estimates = [measure(item)[0] for item in inputs] if most_tokens is not None else []
     if most_tokens is None or sum(estimates) <= most_tokens:
         return [slice(start, start + most) for start in range(0, len(inputs), most)]
     parts: list[slice] = []
