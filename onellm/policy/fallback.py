@@ -1,7 +1,7 @@
 """Falling back: which errors another model may not have, and what is said when all have failed."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import cast
 
 from onellm.errors import (
     APIConnectionError,
