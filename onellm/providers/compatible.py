@@ -405,7 +405,11 @@ _ROWS = (
             refuses=_KEEPS_OUTPUT,
         ),
         models=OpenAIModels(publishes="item"),
-        moderations=OpenAIModerations(takes_parts=False),
+        moderations=OpenAIModerations(
+            takes_parts=False,
+            chat_path="chat/moderations",
+            chat=OpenAIChat(message_names=False, audio_as="text", tool_id_length=9),
+        ),
         ocr=Ocr(),
         docs="https://docs.mistral.ai/api",
         notes=("`safe_prompt` and `prompt_mode` go into `extra_body`.",),

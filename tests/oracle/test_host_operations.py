@@ -54,11 +54,44 @@ async def _mistral_moderation(package: Any, url: str, given: dict[str, Any]) -> 
         return await client.classifiers.moderate_async(model="m", inputs=given["input"])
 
 
+async def _mistral_chat_moderation(package: Any, url: str, given: dict[str, Any]) -> object:
+    async with package.Mistral(api_key="k", server_url=url) as client:
+        return await client.classifiers.moderate_chat_async(model="m", inputs=given["input"])
+
+
+async def _mistral_embeddings(package: Any, url: str, given: dict[str, Any]) -> object:
+    plain = {"output_dimension" if name == "dimensions" else name: value for name, value in given.items()}
+    plain |= plain.pop("extra_body", {})
+    async with package.Mistral(api_key="k", server_url=url) as client:
+        return await client.embeddings.create_async(model="m", inputs=plain.pop("input"), **plain)
+
+
 async def _mistral_ocr(package: Any, url: str, given: dict[str, Any]) -> object:
     async with package.Mistral(api_key="k", server_url=url) as client:
         return await client.ocr.process_async(model="m", **given)
 
 
+# With what the package sends by itself, `prefix` and `index`; what the caller's messages have goes out here, too.
+TALK = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": [{"type": "text", "text": "a text"}]},
+    {
+        "role": "assistant",
+        "content": "",
+        "prefix": False,
+        "tool_calls": [
+            {"id": "abcdefgh1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "index": 0}
+        ],
+    },
+    {"role": "tool", "tool_call_id": "abcdefgh1", "content": "found"},
+]
+VECTORS = {
+    "id": "e",
+    "object": "list",
+    "model": "m",
+    "data": [{"object": "embedding", "index": index, "embedding": [1.0, 2.0]} for index in range(2)],
+    "usage": {"prompt_tokens": 2, "completion_tokens": 0, "total_tokens": 2},
+}
 TEXT = {"prompt": "def f(", "max_tokens": 16, "stop": ["\n"], "temperature": 0.5}
 FILL = {**TEXT, "suffix": "return 1", "seed": 7, "top_p": 0.9}
 RANK = {"query": QUERY, "documents": DOCUMENTS, "top_n": 2}
@@ -114,6 +147,27 @@ CASES = {
         ours="moderations",
         call={"input": ["a text"]},
         answer=MISTRAL,
+    ),
+    "mistral chat moderations": Case(
+        package="mistralai.client",
+        theirs=_mistral_chat_moderation,
+        ours="moderations",
+        call={"input": TALK},
+        answer=MISTRAL,
+    ),
+    "mistral chats moderations": Case(
+        package="mistralai.client",
+        theirs=_mistral_chat_moderation,
+        ours="moderations",
+        call={"input": [TALK, TALK[:2]]},
+        answer={**MISTRAL, "results": MISTRAL["results"] * 2},
+    ),
+    "mistral embeddings": Case(
+        package="mistralai.client",
+        theirs=_mistral_embeddings,
+        ours="embeddings",
+        call={"input": ["a", "b"], "dimensions": 2, "extra_body": {"output_dtype": "float", "metadata": {"a": "b"}}},
+        answer=VECTORS,
     ),
     "mistral ocr": Case(
         package="mistralai.client",
