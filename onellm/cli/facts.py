@@ -257,6 +257,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "prefix": lambda prefix: f"{_code(prefix)} is taken off the ids",
     "publishes": lambda _: "says what a model can, when `models.capabilities` asks",
     "takes_parts": _unless("takes texts, and no images"),
+    "most_inline": lambda count: f"up to {count:,} requests go into the call that begins a batch, without a file",
     "chat_path": lambda path: f"judges conversations at {_code(path)}",
     # reranking
     "query_field": lambda name: f"the query is sent as {_code(name)}",

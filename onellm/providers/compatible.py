@@ -44,7 +44,7 @@ from onellm.errors import (
 )
 from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
-from onellm.providers.mistral import STATUSES, MistralBatches, MistralTranscriptions
+from onellm.providers.mistral import STATUSES, MistralBatches, MistralFileUrls, MistralProvider, MistralTranscriptions
 from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
 from onellm.providers.small_hosts import SMALL
@@ -344,7 +344,7 @@ _ROWS = (
             "Under `https://api.deepseek.com/beta` as base URL a last message with `prefix` is continued.",
         ),
     ),
-    HttpProvider(
+    MistralProvider(
         name="mistral",
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
@@ -396,6 +396,7 @@ _ROWS = (
             refuses=refuses("instructions", "speed"),
         ),
         files=OpenAIFiles(paging=NUMBERED, refuses=_NEVER_EXPIRES),
+        file_urls=MistralFileUrls(),
         batches=MistralBatches(
             path="batch/jobs",
             lines_have_url=False,

@@ -97,7 +97,9 @@ def _kind(item: Any) -> str:
     match item:
         case str():
             return "texts"
-        case {"role": _} | Struct(role=_):
+        case {"role": _}:
+            return "messages"
+        case Struct() if hasattr(item, "role"):
             return "messages"
         case Mapping() | Struct() | bytes():
             return "parts"

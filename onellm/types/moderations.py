@@ -13,7 +13,7 @@ from onellm.types.request import Request
 V = TypeVar("V")
 
 ModerationInput: TypeAlias = (
-    str | Iterable[str | TextPartParam | ImagePartParam] | Iterable[MessageParam] | Iterable[Iterable[MessageParam]]
+    str | Iterable[str | TextPartParam | ImagePartParam | MessageParam | Iterable[MessageParam]]
 )
 """One text; many texts, each judged by itself; parts that are judged together; or the messages of a conversation, or of
 several, each judged as one. Of these there is one kind in a call.

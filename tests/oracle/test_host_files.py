@@ -34,6 +34,8 @@ JOB = {
 
 # Fields that a package adds by itself, each with what they say.
 LEFT_OUT = {"visibility": "workspace, which is what the host does anyway"}
+# What the package asks of lists by itself, each as the host does it anyway.
+USUAL = {"page": "0", "include_total": "true", "created_by_me": "false", "order_by": "-created"}
 
 
 def sent(request: Recorded) -> Any:
@@ -124,3 +126,55 @@ async def test_mistral_transcription() -> None:
     assert ours_sent.path == theirs_sent.path == "/v1/audio/transcriptions"
     assert files(ours_sent) == files(theirs_sent)
     assert sorted(fields(ours_sent)) == sorted(set(fields(theirs_sent)) - {("stream", "false")})
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ResourceWarning")
+async def test_mistral_inline_batch_and_the_rest() -> None:
+    """Requests in the call and results in the batch, and everything else that is asked of files and batches."""
+    package = pytest.importorskip("mistralai.client", reason="needs the package mistralai (extra: oracle)")
+    requests: list[Any] = [{"custom_id": "a", "body": {"max_tokens": 2, "messages": []}}]
+    signed = {"url": "https://files.example.com/f"}
+    deleted = {"id": FILE["id"], "object": "file", "deleted": True}
+    listed = {"data": [], "object": "list", "total": 0}
+
+    def answers(request: Recorded) -> Answer:
+        if request.method == "DELETE":
+            return Answer(chunks=[deleted])
+        if request.path in {"/v1/files", "/v1/batch/jobs"} and request.method == "GET":
+            return Answer(chunks=[listed])
+        if request.path.endswith("/content"):
+            return Answer(chunks=[b"{}"], content_type="application/octet-stream")
+        file = {**FILE, "deleted": False}
+        return Answer(chunks=[signed if "/url" in request.path else file if "/files" in request.path else JOB])
+
+    done = {**JOB, "status": "SUCCESS", "outputs": []}
+    async with Loopback() as server:
+        server.chooses(answers)
+        async with package.Mistral(api_key="k", server_url=server.url) as theirs:
+            await theirs.batch.jobs.create_async(requests=requests, endpoint="/v1/chat/completions", model="m")
+            await theirs.batch.jobs.get_async(job_id="job-1")
+            await theirs.batch.jobs.get_async(job_id=JOB["id"], inline=True)
+            await theirs.batch.jobs.list_async(page_size=5)
+            await theirs.files.get_signed_url_async(file_id="file-1", expiry=2)
+            await theirs.files.retrieve_async(file_id="file-1")
+            await theirs.files.list_async(purpose="ocr", page_size=5)
+            await theirs.files.download_async(file_id="file-1")
+            await theirs.files.delete_async(file_id="file-1")
+        count = len(server.requests)
+        async with client_for("mistral", server) as ours:
+            ours_requests: list[Any] = [{**each, "body": {**each["body"], "model": "mistral/m"}} for each in requests]
+            await ours.batches.create(requests=ours_requests, provider="mistral")
+            server.chooses(lambda request: Answer(chunks=[done]) if "/batch" in request.path else answers(request))
+            assert [each async for each in ours.batches.results("job-1", provider="mistral")] == []
+            server.chooses(answers)
+            await ours.batches.list(provider="mistral", limit=5)
+            await ours.files.signed_url("file-1", expires_in=7200, provider="mistral")
+            await ours.files.retrieve("file-1", provider="mistral")
+            await ours.files.list(provider="mistral", purpose="ocr", limit=5)
+            await (await ours.files.content("file-1", provider="mistral")).read()
+            await ours.files.delete("file-1", provider="mistral")
+    asked = [
+        [(request.method, request.path, {**USUAL, **request.query}, request.json if request.body else None)]
+        for request in server.requests
+    ]
+    assert asked[count:] == asked[:count]
