@@ -387,7 +387,7 @@ _ROWS = (
             sends_format=False,
             brackets=False,
             renames={"keywords": "context_bias"},
-            refuses={**{name: why for name, why in _WHISPER.items() if name != "keywords"}, **refuses("prompt")},
+            refuses=refuses("chunking_strategy", "include", "languages", "prompt"),
         ),
         speech=OpenAISpeech(
             json_answer=True,

@@ -187,10 +187,20 @@ class MistralTranscriptions(OpenAITranscriptions, frozen=True, kw_only=True):
 
 
 def _asking(request: TranscriptionRequest) -> TranscriptionRequest:
-    """The request with what its format stands for: segments, and with "diarized_json" speakers."""
+    """The request with what its format stands for: segments, and with "diarized_json" speakers; known ones as pairs."""
     asked: dict[str, Any] = {}
     if request.format == "diarized_json":
         asked = {"diarize": True, "timestamp_granularities": ["segment"]}
     elif request.format == "verbose_json" and "language" not in request.params:  # it refuses both together
         asked = {"timestamp_granularities": ["segment"]}
-    return structs.replace(request, params=asked | request.params)
+    given = dict(request.params)
+    names, sounds = given.pop("known_speaker_names", None), given.pop("known_speaker_references", None)
+    if names is not None or sounds is not None:
+        if len(names or ()) != len(sounds or ()):
+            raise InvalidRequestError(
+                "known_speaker_names and known_speaker_references: give as many names as sounds",
+                param="known_speaker_references",
+            )
+        pairs = dict(zip(names or (), sounds or (), strict=True))
+        asked |= {"diarize": True, "speaker_references": lenient.encode_json(pairs).decode()}
+    return structs.replace(request, params=asked | given)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from forms import fields, files
-from loopback import Answer, Loopback, Recorded
+from loopback import Answer, Loopback, Recorded, sse, type_sse
 from served import client_for
 
 FILE = {
@@ -113,6 +113,7 @@ async def test_mistral_transcription() -> None:
                 timestamp_granularities=["segment"],
                 context_bias=["Ho"],
                 temperature=0.5,
+                speaker_references={"Ann": "UklGRg=="},
             )
         async with client_for("mistral", server) as ours:
             await ours.audio.transcriptions.create(
@@ -121,6 +122,8 @@ async def test_mistral_transcription() -> None:
                 response_format="diarized_json",
                 keywords=["Ho"],
                 temperature=0.5,
+                known_speaker_names=["Ann"],
+                known_speaker_references=["UklGRg=="],
             )
         theirs_sent, ours_sent = server.requests
     assert ours_sent.path == theirs_sent.path == "/v1/audio/transcriptions"
@@ -178,3 +181,27 @@ async def test_mistral_inline_batch_and_the_rest() -> None:
         for request in server.requests
     ]
     assert asked[count:] == asked[:count]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ResourceWarning")
+async def test_mistral_transcription_as_it_is_heard() -> None:
+    """The streamed form of it, in a language that is known."""
+    package = pytest.importorskip("mistralai.client", reason="needs the package mistralai (extra: oracle)")
+    done = {"type": "transcription.done", "model": "m", "text": "Hi", "language": "en", "segments": [], "usage": {}}
+    async with Loopback() as server:
+        server.plays(Answer(chunks=sse(done), content_type=type_sse))
+        async with package.Mistral(api_key="k", server_url=server.url) as theirs:
+            await theirs.audio.transcriptions.stream_async(
+                model="m",
+                file={"file_name": "a.wav", "content": b"RIFF....WAVE", "content_type": "audio/wav"},
+                language="en",
+            )
+        async with client_for("mistral", server) as ours:
+            stream = await ours.audio.transcriptions.create(
+                model="mistral/m", file=("a.wav", b"RIFF....WAVE"), language="en", stream=True
+            )
+            assert (await stream.get_final_transcription()).text == "Hi"
+        theirs_sent, ours_sent = server.requests
+    assert ours_sent.path == theirs_sent.path
+    assert files(ours_sent) == files(theirs_sent)
+    assert sorted(fields(ours_sent)) == sorted(set(fields(theirs_sent)) - {("diarize", "false")})

@@ -6,6 +6,7 @@ The packages are the extra `oracle`. A difference that is meant stands in the ta
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ def _stainless(client: str, operation: str, **options: Any) -> Caller:
 
 async def _mistral_fim(package: Any, url: str, given: dict[str, Any]) -> object:
     renamed = {"random_seed" if name == "seed" else name: value for name, value in given.items()}
+    renamed |= renamed.pop("extra_body", {})
     async with package.Mistral(api_key="k", server_url=url) as client:
         return await client.fim.complete_async(model="m", **renamed)
 
@@ -64,6 +66,12 @@ async def _mistral_embeddings(package: Any, url: str, given: dict[str, Any]) -> 
     plain |= plain.pop("extra_body", {})
     async with package.Mistral(api_key="k", server_url=url) as client:
         return await client.embeddings.create_async(model="m", inputs=plain.pop("input"), **plain)
+
+
+async def _mistral_speech(package: Any, url: str, given: dict[str, Any]) -> object:
+    renamed = {"voice_id" if name == "voice" else name: value for name, value in given.items()}
+    async with package.Mistral(api_key="k", server_url=url) as client:
+        return await client.audio.speech.complete_async(model="m", **renamed)
 
 
 async def _mistral_ocr(package: Any, url: str, given: dict[str, Any]) -> object:
@@ -95,6 +103,22 @@ VECTORS = {
 TEXT = {"prompt": "def f(", "max_tokens": 16, "stop": ["\n"], "temperature": 0.5}
 FILL = {**TEXT, "suffix": "return 1", "seed": 7, "top_p": 0.9}
 RANK = {"query": QUERY, "documents": DOCUMENTS, "top_n": 2}
+
+FORM = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}, "strict": True}}
+READ_ALL: dict[str, Any] = {
+    "document": {"type": "file", "file_id": "7b3f3c1e-0d3c-4c58-a0c5-0a5c5a3b9b10"},
+    "pages": "0,2-4",
+    "include_image_base64": True,
+    "image_limit": 2,
+    "image_min_size": 10,
+    "bbox_annotation_format": FORM,
+    "document_annotation_format": FORM,
+    "document_annotation_prompt": "Say what it is about.",
+    "table_format": "html",
+    "extract_header": True,
+    "extract_footer": False,
+    "confidence_scores_granularity": "page",
+}
 
 CASES = {
     "together completions": Case(
@@ -141,6 +165,14 @@ CASES = {
         answer=FIM_WHOLE,
         differences={"stream": "the package says false where it does not stream; leaving it out is the same"},
     ),
+    "mistral completions, all of it": Case(
+        package="mistralai.client",
+        theirs=_mistral_fim,
+        ours="completions",
+        call={**FILL, "extra_body": {"min_tokens": 2, "metadata": {"a": "b"}, "prompt_cache_key": "x"}},
+        answer=FIM_WHOLE,
+        differences={"stream": "the package says false where it does not stream; leaving it out is the same"},
+    ),
     "mistral moderations": Case(
         package="mistralai.client",
         theirs=_mistral_moderation,
@@ -169,11 +201,27 @@ CASES = {
         call={"input": ["a", "b"], "dimensions": 2, "extra_body": {"output_dtype": "float", "metadata": {"a": "b"}}},
         answer=VECTORS,
     ),
+    "mistral speech": Case(
+        package="mistralai.client",
+        theirs=_mistral_speech,
+        ours="audio.speech",
+        call={"input": "Hello", "voice": "marie", "response_format": "wav"},
+        answer={"audio_data": "UklGRg=="},
+        differences={"stream": "the package says false where it does not stream; leaving it out is the same"},
+    ),
     "mistral ocr": Case(
         package="mistralai.client",
         theirs=_mistral_ocr,
         ours="ocr",
         call=READ,
+        answer=PAGES,
+        differences={"include_blocks": "the package sends its default, true; leaving it out is the host's own"},
+    ),
+    "mistral ocr, all of it": Case(
+        package="mistralai.client",
+        theirs=_mistral_ocr,
+        ours="ocr",
+        call=READ_ALL,
         answer=PAGES,
         differences={"include_blocks": "the package sends its default, true; leaving it out is the host's own"},
     ),
@@ -194,7 +242,7 @@ async def test_we_send_what_the_hosts_package_sends(name: str) -> None:
         server.plays(Answer(chunks=[case.answer]))
         await case.theirs(package, server.url, case.call)
         async with client_for(host, server, base=case.base) as client:
-            await getattr(client, case.ours).create(model=f"{host}/m", **case.call)
+            await attrgetter(case.ours)(client).create(model=f"{host}/m", **case.call)
         theirs, ours = server.requests
     assert (ours.method, ours.path) == (theirs.method, theirs.path)
     assert ours.headers["content-type"] == theirs.headers["content-type"]
