@@ -8,7 +8,7 @@ https://docs.mistral.ai/api/endpoint/audio/transcriptions
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -194,13 +194,14 @@ def _asking(request: TranscriptionRequest) -> TranscriptionRequest:
     elif request.format == "verbose_json" and "language" not in request.params:  # it refuses both together
         asked = {"timestamp_granularities": ["segment"]}
     given = dict(request.params)
-    names, sounds = given.pop("known_speaker_names", None), given.pop("known_speaker_references", None)
-    if names is not None or sounds is not None:
-        if len(names or ()) != len(sounds or ()):
+    names: Sequence[str] = given.pop("known_speaker_names", None) or ()
+    sounds: Sequence[str] = given.pop("known_speaker_references", None) or ()
+    if names or sounds:
+        if len(names) != len(sounds):
             raise InvalidRequestError(
                 "known_speaker_names and known_speaker_references: give as many names as sounds",
                 param="known_speaker_references",
             )
-        pairs = dict(zip(names or (), sounds or (), strict=True))
+        pairs = dict(zip(names, sounds, strict=True))
         asked |= {"diarize": True, "speaker_references": lenient.encode_json(pairs).decode()}
     return structs.replace(request, params=asked | given)

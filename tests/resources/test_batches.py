@@ -512,6 +512,23 @@ async def test_results_that_stand_in_the_batch(server: Loopback, bound: AsyncOne
     assert server.requests[-1].path == "/files/file-out/content"
 
 
+async def test_results_of_a_hosts_own_endpoints(bound: AsyncOneLLM, host: Host) -> None:
+    """Documents that were read, conversations that were judged and what was filled in, as their own calls give them."""
+    judged = {"id": "modr-1", "model": "m", "results": [{"categories": {"hate": True}, "category_scores": {}}]}
+    read: dict[str, tuple[Any, Any]] = {
+        "/v1/ocr": ({"model": "m", "pages": [{"index": 0, "markdown": "# Hi"}]}, lambda reply: reply.markdown),
+        "/v1/chat/moderations": (judged, lambda reply: reply.results[0].flagged),
+        "/v1/fim/completions": (CHAT, lambda reply: reply.choices[0].text),
+    }
+    found: dict[str, Any] = {}
+    for endpoint, (body, take) in read.items():
+        host.batch = job(endpoint=endpoint, outputs=[json.loads(line("a", body))])
+        (result,) = [result async for result in bound.batches.results("job-1", provider="mistral")]
+        assert result.error is None
+        found[endpoint] = take(result.response)
+    assert found == {"/v1/ocr": "# Hi", "/v1/chat/moderations": True, "/v1/fim/completions": "Hello"}
+
+
 async def test_a_host_that_shouts(server: Loopback, bound: AsyncOneLLM, host: Host) -> None:
     """States in capitals, dates as texts, a new batch inside a job, a list that is a bare array."""
     job = {
