@@ -34,6 +34,7 @@ JOB = {
 
 # Fields that a package adds by itself, each with what they say.
 LEFT_OUT = {"visibility": "workspace, which is what the host does anyway"}
+CARD = {"id": "m", "type": "base", "capabilities": {"completion_chat": True, "function_calling": False}}
 # What the package asks of lists by itself, each as the host does it anyway.
 USUAL = {"page": "0", "include_total": "true", "created_by_me": "false", "order_by": "-created"}
 
@@ -145,6 +146,8 @@ async def test_mistral_inline_batch_and_the_rest() -> None:
             return Answer(chunks=[deleted])
         if request.path in {"/v1/files", "/v1/batch/jobs"} and request.method == "GET":
             return Answer(chunks=[listed])
+        if request.path.startswith("/v1/models"):
+            return Answer(chunks=[CARD if request.path.endswith("/m") else {"object": "list", "data": [CARD]}])
         if request.path.endswith("/content"):
             return Answer(chunks=[b"{}"], content_type="application/octet-stream")
         file = {**FILE, "deleted": False}
@@ -163,6 +166,8 @@ async def test_mistral_inline_batch_and_the_rest() -> None:
             await theirs.files.list_async(purpose="ocr", page_size=5)
             await theirs.files.download_async(file_id="file-1")
             await theirs.files.delete_async(file_id="file-1")
+            await theirs.models.list_async()
+            await theirs.models.retrieve_async(model_id="m")
         count = len(server.requests)
         async with client_for("mistral", server) as ours:
             ours_requests: list[Any] = [{**each, "body": {**each["body"], "model": "mistral/m"}} for each in requests]
@@ -176,6 +181,8 @@ async def test_mistral_inline_batch_and_the_rest() -> None:
             await ours.files.list(provider="mistral", purpose="ocr", limit=5)
             await (await ours.files.content("file-1", provider="mistral")).read()
             await ours.files.delete("file-1", provider="mistral")
+            await ours.models.list(provider="mistral")
+            assert (await ours.models.capabilities("mistral/m")).tools.source == "provider says"
     asked = [
         [(request.method, request.path, {**USUAL, **request.query}, request.json if request.body else None)]
         for request in server.requests

@@ -10,9 +10,9 @@ from operator import attrgetter
 from typing import Any
 
 import pytest
-from loopback import Answer, Loopback
+from loopback import Answer, Loopback, streamed
 from served import client_for
-from wire.completions import FIM_WHOLE, WHOLE
+from wire.completions import FIM_STREAM, FIM_WHOLE, WHOLE
 from wire.moderations import MISTRAL
 from wire.ocr import CALL as READ
 from wire.ocr import WHOLE as PAGES
@@ -49,6 +49,12 @@ async def _mistral_fim(package: Any, url: str, given: dict[str, Any]) -> object:
     renamed |= renamed.pop("extra_body", {})
     async with package.Mistral(api_key="k", server_url=url) as client:
         return await client.fim.complete_async(model="m", **renamed)
+
+
+async def _mistral_fim_stream(package: Any, url: str, given: dict[str, Any]) -> object:
+    plain = {name: value for name, value in given.items() if name != "stream"}
+    async with package.Mistral(api_key="k", server_url=url) as client:
+        return await client.fim.stream_async(model="m", **plain)
 
 
 async def _mistral_moderation(package: Any, url: str, given: dict[str, Any]) -> object:
@@ -165,6 +171,13 @@ CASES = {
         answer=FIM_WHOLE,
         differences={"stream": "the package says false where it does not stream; leaving it out is the same"},
     ),
+    "mistral completions, streamed": Case(
+        package="mistralai.client",
+        theirs=_mistral_fim_stream,
+        ours="completions",
+        call={"prompt": "def f(", "suffix": "return 1", "max_tokens": 16, "stream": True},
+        answer=streamed(*FIM_STREAM),
+    ),
     "mistral completions, all of it": Case(
         package="mistralai.client",
         theirs=_mistral_fim,
@@ -239,10 +252,12 @@ async def test_we_send_what_the_hosts_package_sends(name: str) -> None:
     except ImportError:
         pytest.skip(f"needs the package {case.package} (extra: oracle)")
     async with Loopback() as server:
-        server.plays(Answer(chunks=[case.answer]))
+        server.plays(case.answer if isinstance(case.answer, Answer) else Answer(chunks=[case.answer]))
         await case.theirs(package, server.url, case.call)
         async with client_for(host, server, base=case.base) as client:
-            await attrgetter(case.ours)(client).create(model=f"{host}/m", **case.call)
+            made = await attrgetter(case.ours)(client).create(model=f"{host}/m", **case.call)
+            if case.call.get("stream"):
+                await made.aclose()
         theirs, ours = server.requests
     assert (ours.method, ours.path) == (theirs.method, theirs.path)
     assert ours.headers["content-type"] == theirs.headers["content-type"]
