@@ -177,6 +177,14 @@ SERVERS = {
         at="/generate",
         differences={"stream": STREAMS},
     ),
+    "the best of several texts": Case(
+        task="text-generation",
+        theirs=lambda client: _generated(client, best_of=2, frequency_penalty=0.5, temperature=0.7),
+        ours=lambda client: _completed(client, best_of=2, frequency_penalty=0.5, temperature=0.7),
+        answer=Answer(chunks=[TEXT]),
+        at="/generate",
+        differences={"stream": STREAMS},
+    ),
     "vectors of a server": Case(
         task="feature-extraction",
         theirs=lambda client: client.feature_extraction(["a", "b"], normalize=False, dimensions=2),
