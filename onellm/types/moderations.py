@@ -7,7 +7,7 @@ from msgspec import field
 
 from onellm.types.base import Answer, Model
 from onellm.types.chat_params import ImagePart, ImagePartParam, MessageParam, TextPart, TextPartParam
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 V = TypeVar("V")
@@ -20,7 +20,7 @@ several, each judged as one. Of these there is one kind in a call.
 """
 
 
-class ModerationArguments(CallOptions, total=False):
+class ModerationArguments(ModelOptions, total=False):
     """What is judged and the options of the call, to be checked together."""
 
     input: Required[str | list[str | TextPart | ImagePart]]
