@@ -7,7 +7,7 @@ from msgspec import structs
 from typing_extensions import Unpack
 
 from onellm.policy.retry import retry
-from onellm.providers.protocols import CapabilityProvider
+from onellm.providers.protocols import CapabilityProvider, PagedModelProvider
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.resources.pages import AsyncPages
@@ -28,7 +28,9 @@ class AsyncModels:
         self._core = core
 
     def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> AsyncPages[ModelInfo]:
-        """The models of a provider, the default one where none is named; they come in one page.
+        """The models of a provider, the default one where none is named.
+
+        They come in one page, except where a host has more of them than it lists at once.
 
         Raises:
             UnsupportedFeatureError: the provider has no list.
@@ -40,7 +42,9 @@ class AsyncModels:
         taken = self._core.options(bound, given)
         served = cast("ModelProvider", bound.provider)
 
-        async def fetch(_: Mapping[str, str]) -> Listing[ModelInfo]:
+        async def fetch(query: Mapping[str, str]) -> Listing[ModelInfo]:
+            if isinstance(served, PagedModelProvider):
+                return await retry(served.list_models_page, taken.retry, query, taken.call)
             models = await retry(served.list_models, taken.retry, taken.call)
             return Listing(data=models, provider=name, request_id=models[0].request_id if models else None)
 
