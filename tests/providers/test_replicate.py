@@ -157,6 +157,29 @@ async def test_a_model_that_does_not_stream_gives_its_text_at_once(server: Loopb
     assert final.usage == chunks[-1].usage
 
 
+@pytest.mark.parametrize(
+    "refused", [Answer(status=503, chunks=["busy"]), Answer(status=429), Answer(head=False, cut="reset")]
+)
+async def test_a_run_whose_stream_cannot_be_opened_now_is_looked_at(server: Loopback, refused: Answer) -> None:
+    """It goes on, and is paid for: it is not begun again, and its text comes at once."""
+    done = prediction(server, "succeeded", PIECES, metrics=USAGE)
+    plays(server, model(INPUT), prediction(server, "starting", stream=True), [done], stream=refused)
+    async with connect(server) as client, await client.chat.completions.create(**ASK, stream=True) as stream:
+        chunks = [chunk async for chunk in stream]
+    assert [chunk.choices[0].delta.content for chunk in chunks] == [TEXT, None]
+    # A GET that a kept connection did not answer at all is sent once more, on a new one.
+    assert [line for line in sent(server) if line != "GET /streams/p1"] == [GET_MODEL, CREATE, LOOK]
+
+
+async def test_a_stream_that_is_refused_for_good_is_an_error(server: Loopback) -> None:
+    """And the run is cancelled."""
+    plays(server, model(INPUT), prediction(server, "starting", stream=True), stream=Answer(status=404, chunks=["gone"]))
+    async with connect(server) as client:
+        with pytest.raises(NotFoundError):
+            await client.chat.completions.create(**ASK, stream=True)
+    assert sent(server) == [GET_MODEL, CREATE, "GET /streams/p1", CANCEL]
+
+
 @pytest.mark.parametrize("cut", ["close", "eof", "reset"])
 async def test_a_cut_stream_is_an_error_and_the_run_is_cancelled(server: Loopback, cut: str) -> None:
     stream = Answer(chunks=events(*PIECES[:2], end=""), content_type=type_sse, cut=cut)
