@@ -21,6 +21,7 @@ from onellm.types.options import HttpOptions
 _HUB = "https://huggingface.co"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _BAR = 24  # characters
+_LOOK = 0.2  # seconds between two looks at whether another process has ended
 _EVERY = 0.1  # seconds between two drawings of the bar
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _KILO = 1000
@@ -54,6 +55,7 @@ async def _fetch(fetch: Fetch) -> Path:
     transport = HttpTransport(HttpOptions())
     policy = RetryPolicy(max_retries=config_module.load().max_retries)
     try:
+        await _alone(fetch)
         while True:
             before = fetch.size
             try:
@@ -64,7 +66,20 @@ async def _fetch(fetch: Fetch) -> Path:
     except OSError as exc:
         raise ConfigurationError(f"{fetch.part} cannot be written: {exc.strerror or exc}") from exc
     finally:
+        fetch.lock.release()
         await transport.aclose()
+
+
+async def _alone(fetch: Fetch) -> None:
+    """Until nobody else fetches it."""
+    told = False
+    while not fetch.lock.take():
+        if not told:
+            owner = fetch.lock.owner()
+            who = "another process" if owner is None else f"process {owner}"
+            notice(f"{who} is fetching {fetch.target.name} already: waiting for it to end")
+            told = True
+        await asyncio.sleep(_LOOK)
 
 
 def _source(source: str) -> tuple[str, dict[str, str]]:

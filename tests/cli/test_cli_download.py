@@ -2,62 +2,15 @@
 
 import hashlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from command_line import Ran, Terminal
-from loopback import Answer, Loopback, Recorded
+from loopback import Answer, Loopback
+from model_files import DIGEST, HALF, MODEL, Host, left
 
 Run = Callable[..., Awaitable[Ran]]
-
-MODEL = b"GGUF" + bytes(range(256)) * 400
-DIGEST = hashlib.sha256(MODEL).hexdigest()
-HALF = len(MODEL) // 2
-
-
-class Host:
-    """Keeps one file. Its switches say how it sends it."""
-
-    def __init__(self, server: Loopback) -> None:
-        self.server = server
-        self.url = f"{server.url}/models/tiny.gguf"
-        self.content = MODEL
-        self.etag = f'"{DIGEST}"'
-        self.ranges = True
-        self.cuts: list[str] = []  # how the next answers end in their middle
-
-    def __call__(self, request: Recorded) -> Answer:
-        begin = 0
-        if self.ranges and (asked := request.headers.get("range")):
-            begin = int(asked.removeprefix("bytes=").removesuffix("-"))
-        if begin >= len(self.content):
-            return Answer(status=416, headers={"Content-Range": f"bytes */{len(self.content)}"}, length=0)
-        rest = self.content[begin:]
-        headers = {"ETag": self.etag} if self.etag else {}
-        if begin:
-            headers["Content-Range"] = f"bytes {begin}-{len(self.content) - 1}/{len(self.content)}"
-        cut = self.cuts.pop(0) if self.cuts else ""
-        return Answer(
-            status=206 if begin else 200,
-            chunks=[rest[: len(rest) // 2] if cut else rest],
-            content_type="application/octet-stream",
-            headers=headers,
-            length=len(rest),
-            cut=cut,
-        )
-
-
-@pytest.fixture
-async def files() -> AsyncIterator[Host]:
-    async with Loopback() as loopback:
-        host = Host(loopback)
-        loopback.chooses(host)
-        yield host
-
-
-def left(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 async def test_file_is_fetched_and_its_path_is_the_output(onellm: Run, nothing_set: Path, files: Host) -> None:

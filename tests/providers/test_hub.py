@@ -1,5 +1,6 @@
 """Models of the Hugging Face hub: their names, and a hub on loopback that is asked by `huggingface_hub` itself."""
 
+import asyncio
 import hashlib
 import json
 import sys
@@ -101,6 +102,16 @@ async def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[
         server.chooses(choose)
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         yield server
+
+
+async def test_two_processes_fetch_a_file_once(hub: Loopback) -> None:
+    """The hub's package has a lock of its own: the second waits, and has the first one's file."""
+    code = "import sys; from onellm.providers._hub import fetch; print(fetch(sys.argv[1]))"
+    one, two = await asyncio.gather(*(run_python("-c", code, "hf:o/r/m.gguf") for _ in range(2)))
+    assert (one.code, two.code) == (0, 0), one.err + two.err
+    assert one.out == two.out
+    fetched = [request for request in hub.requests if request.method == "GET" and request.path.endswith("/m.gguf")]
+    assert len(fetched) == 1
 
 
 async def test_model_of_the_hub_is_fetched_once_and_answers(hub: Loopback) -> None:
