@@ -670,15 +670,16 @@ async def test_closed_provider_breaks_streams_off_and_loads_again() -> None:
 @needs_model
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_is_given_back_by_aclose() -> None:
-    """Resident memory of a process of its own: most of what the model took is free again."""
+    """Resident memory of a process of its own: what the model took is free again, the engine's code stays."""
     ended = subprocess.run(  # noqa: S603 - a script of this file
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False, timeout=120, cwd=Path.cwd()
     )
     assert ended.returncode == 0, ended.stderr
-    before, loaded, after, again = map(int, ended.stdout.split())
+    before, loaded, after, again, after_all = map(int, ended.stdout.split())
     assert loaded - before > 60 << 20  # the file has 100 MB, and the context its own
-    assert after - before < (loaded - before) / 3
-    assert again > after  # it loads again for whoever asks
+    assert after - before < 32 << 20  # measured: 14 MiB, of which most is code
+    assert again - after > 60 << 20  # it loads again for whoever asks
+    assert after_all - after < 48 << 20  # and little is left behind; measured: 15 MiB, of a heap in pieces
 
 
 MEMORY = """
@@ -701,8 +702,9 @@ async def main():
         before = resident()
         loaded = await ask()
         await get_provider("llama_cpp").aclose()
-        after = resident()
-        print(before, loaded, after, await ask())
+        after, again = resident(), await ask()
+        await get_provider("llama_cpp").aclose()
+        print(before, loaded, after, again, resident())
 
 asyncio.run(main())
 """
