@@ -192,7 +192,7 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
         return (await self.list_models_page({}, call)).data
 
     async def list_models_page(self, query: Mapping[str, str], call: Call) -> Listing[ModelInfo]:
-        """The public models, those that were run last first."""
+        """The public models, in the order that the host gives them."""
         if query and call.query:  # the caller's own is of the first page: what leads on goes before it
             call = structs.replace(call, query={name: own for name, own in call.query.items() if name not in query})
         http = encode_page(_DIALECT.prefix, query)

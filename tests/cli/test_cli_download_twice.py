@@ -1,6 +1,7 @@
 """`onellm download` of one file by two at once: one fetches, the other waits."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -124,6 +125,20 @@ def test_a_lock_on_a_file_that_was_deleted_is_none(tmp_path: Path, monkeypatch: 
     assert path.exists()
     assert not FileLock(path).take()
     lock.release()
+
+
+def test_a_file_system_without_locks_gives_it_to_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was before there was a lock: no download fails for want of one."""
+
+    def unsupported(_: int) -> None:
+        raise OSError(errno.ENOTSUP, "no locks here")
+
+    monkeypatch.setattr("onellm.cli._lock._lock", unsupported)
+    locks = [FileLock(tmp_path / "a.lock") for _ in range(2)]
+    assert [lock.take() for lock in locks] == [True, True]
+    for lock in locks:
+        lock.release()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_takes_no_file_is_said(tmp_path: Path) -> None:
