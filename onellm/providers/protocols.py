@@ -432,6 +432,15 @@ class ModelProvider(Protocol):
 
 
 @runtime_checkable
+class PagedModelProvider(Protocol):
+    """A provider of models whose list comes in pages; its `list_models` is the first of them."""
+
+    async def list_models_page(self, query: Mapping[str, str], call: Call) -> Listing[ModelInfo]:
+        """One page: the first where the query is empty, else the one that a page's `next` has asked for."""
+        ...
+
+
+@runtime_checkable
 class CapabilityProvider(Protocol):
     """Can be asked what a model can do; `publishes_capabilities` where it has an answer."""
 
