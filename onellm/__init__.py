@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from onellm.types.capabilities import Capabilities, Capability
     from onellm.types.cohere import CohereOptions
     from onellm.types.functions import FunctionTool
-    from onellm.types.google import GoogleOptions
+    from onellm.types.google import GoogleOptions, LiveOptions
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
@@ -168,7 +168,7 @@ _HOMES = {
     "types.capabilities": ("Capabilities", "Capability"),
     "types.cohere": ("CohereOptions",),
     "types.functions": ("FunctionTool",),
-    "types.google": ("GoogleOptions",),
+    "types.google": ("GoogleOptions", "LiveOptions"),
     "types.ollama": ("OllamaOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
@@ -228,6 +228,7 @@ __all__ = [
     "ImageStream",
     "InternalServerError",
     "InvalidRequestError",
+    "LiveOptions",
     "MaxTurnsError",
     "MissingDependencyError",
     "MissingKeyError",
