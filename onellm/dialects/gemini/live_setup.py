@@ -58,8 +58,8 @@ class Asked:
         self.handle: str | None = params.get("resume")
 
 
-def encode_setup(request: RealtimeRequest, *, publishers: bool) -> Asked:
-    """The setup that a request asks for.
+def encode_setup(request: RealtimeRequest, *, publishers: bool, parent: str = "") -> Asked:
+    """The setup that a request asks for. parent: where publishers stand, `projects/p/locations/l/`.
 
     Raises:
         InvalidRequestError, UnsupportedParameterError: what it cannot say.
@@ -68,8 +68,9 @@ def encode_setup(request: RealtimeRequest, *, publishers: bool) -> Asked:
     options = google.live or LiveOptions()
     params = {name: value for name, value in request.params.items() if value is not None}
     params.pop("google", None)
+    model = model_name(request.model, publishers=publishers)
     setup: dict[str, Any] = {
-        "model": model_name(request.model, publishers=publishers),
+        "model": parent + model if model.startswith("publishers/") else model,
         "generationConfig": _generation(params, google, request),
     }
     if parts := _instructions(params):

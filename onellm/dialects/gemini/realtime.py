@@ -1,11 +1,14 @@
 """Sessions with Live models, in both places where Gemini is. https://ai.google.dev/api/live"""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from onellm.dialects import errors
+from onellm.dialects import errors, lenient
+from onellm.dialects.base import HttpRequest
+from onellm.dialects.lenient import encode_json
 from onellm.errors import (
     APIStatusError,
     BadRequestError,
@@ -13,13 +16,14 @@ from onellm.errors import (
     OneLLMError,
     QuotaExceededError,
     RequestTooLargeError,
+    ResponseDecodeError,
     StreamInterruptedError,
 )
 
 if TYPE_CHECKING:
     from onellm.dialects.gemini.live import LiveCodec
     from onellm.dialects.realtime import Ending, SocketRequest
-    from onellm.types.realtime import RealtimeRequest
+    from onellm.types.realtime import RealtimeRequest, RealtimeToken
 
 _NORMAL = 1000
 # RFC 6455 § 7.4.1: the connection was lost, or its end of the line goes away, as Live's does after ten minutes.
@@ -33,6 +37,7 @@ _REFUSED: dict[int, type[APIStatusError]] = {
     1009: RequestTooLargeError,
     1011: InternalServerError,
 }
+_SESSION_SECONDS = 1800  # how long a session may last that a token began, as it does where nothing is said
 _FAILED = 1011
 _SPENT = ("quota", "billing")
 
@@ -41,10 +46,12 @@ class GeminiLive(Struct, frozen=True, kw_only=True):
     """BidiGenerateContent. Fields are what differs between its two places.
 
     address:  where it is, from the host's root
+    parent:   where publishers stand, `projects/p/locations/l/`
     publishers, file_uri, needs_mime_type:  as `GeminiChat` has them
     """
 
     address: str
+    parent: str = ""
     publishers: bool = False
     file_uri: str = ""
     needs_mime_type: bool = False
@@ -59,7 +66,7 @@ class GeminiLive(Struct, frozen=True, kw_only=True):
         from onellm.dialects.gemini.live import LiveCodec  # noqa: PLC0415
         from onellm.dialects.gemini.live_setup import encode_setup  # noqa: PLC0415
 
-        asked = encode_setup(request, publishers=self.publishers)
+        asked = encode_setup(request, publishers=self.publishers, parent=self.parent)
         return LiveCodec(request, asked, Places(self.file_uri, self.needs_mime_type))
 
     def ending(self, code: int, reason: str) -> "Ending":
@@ -73,6 +80,54 @@ class GeminiLive(Struct, frozen=True, kw_only=True):
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now)
+
+
+class GeminiLiveTokens(Struct, frozen=True, kw_only=True):
+    """Tokens that stand for a key in sessions alone. live: how the session that they are for is asked for.
+
+    https://ai.google.dev/gemini-api/docs/ephemeral-tokens
+    """
+
+    live: GeminiLive
+
+    def encode_token(self, request: "RealtimeRequest", *, seconds: int | None, now: float) -> HttpRequest:
+        """A token for the session that the request asks for, and for no other."""
+        from onellm.dialects.gemini.live_setup import encode_setup  # noqa: PLC0415 - only for those who use it
+
+        asked = encode_setup(request, publishers=self.live.publishers, parent=self.live.parent)
+        body: dict[str, Any] = {"uses": asked.options.token_uses}
+        if seconds is not None:
+            body["newSessionExpireTime"] = _written(now + seconds)
+            body["expireTime"] = _written(now + seconds + _SESSION_SECONDS)
+        body["bidiGenerateContentSetup"] = asked.setup
+        return HttpRequest(path="auth_tokens", body=encode_json(body))
+
+    def decode_token(self, body: bytes) -> "RealtimeToken":
+        from onellm.types.realtime import RealtimeToken  # noqa: PLC0415 - likewise
+
+        found = lenient.convert(lenient.decode_json(body, "a token"), _Token, "a token")
+        if not found.name:
+            raise ResponseDecodeError("not a token: it has no name", body=body)
+        return RealtimeToken(value=found.name, expires_at=_read(found.newSessionExpireTime), raw=body)
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
+        return errors.decode_error(status, headers, body, now=now)
+
+
+class _Token(Struct, gc=False):
+    name: str = ""
+    newSessionExpireTime: str | None = None  # noqa: N815 - the wire's name
+
+
+def _written(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _read(time: str | None) -> float | None:
+    try:
+        return datetime.fromisoformat(time or "").timestamp()
+    except ValueError:
+        return None
 
 
 def _error(code: int, reason: str) -> OneLLMError:
