@@ -282,7 +282,7 @@ PROVIDER = GoogleProvider(
     batches=GeminiBatches(chat=_CHAT),
     models=GeminiModels(),
     realtime=_SESSIONS,
-    realtime_tokens=GeminiLiveTokens(live=_SESSIONS),
+    realtime_tokens=GeminiLiveTokens(realtime=_SESSIONS),
     docs="https://ai.google.dev/api",
     notes=(
         (

@@ -16,7 +16,7 @@ from onellm.types.request import Request
 if TYPE_CHECKING:
     from onellm.types.chat_params import AnyTool, MessageParam
     from onellm.types.google import GoogleOptions
-else:  # functions and messages of all kinds are checked where they are taken apart, options by the dialect that has them
+else:  # functions and messages are checked where they are taken apart, options by the dialect that has them
     AnyTool = GoogleOptions = MessageParam = Any
 
 AudioFormat: TypeAlias = Literal["pcm16", "g711_ulaw", "g711_alaw"]

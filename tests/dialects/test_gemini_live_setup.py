@@ -435,7 +435,7 @@ def test_instructions_and_tools_can_change() -> None:
                                 {
                                     "name": "get_weather",
                                     "description": "Weather now.",
-                                    "parameters": WEATHER["function"]["parameters"],  # type: ignore[index]
+                                    "parameters": WEATHER["function"]["parameters"],
                                 }
                             ]
                         }

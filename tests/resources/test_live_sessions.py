@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from live_sessions import SOUND, WEATHER
 from loopback import Answer, Loopback
-from onellm.resources.realtime import AsyncRealtimeSession
 from realtime_server import BINARY, Peer, RealtimeServer
 from wire import gemini_live as wire
 from wire.chat_completions import dump
@@ -21,6 +20,7 @@ from onellm.errors import (
     QuotaExceededError,
     StreamInterruptedError,
 )
+from onellm.resources.realtime import AsyncRealtimeSession
 from onellm.types.realtime_events import (
     AudioDelta,
     Interrupted,

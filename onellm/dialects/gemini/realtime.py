@@ -83,18 +83,18 @@ class GeminiLive(Struct, frozen=True, kw_only=True):
 
 
 class GeminiLiveTokens(Struct, frozen=True, kw_only=True):
-    """Tokens that stand for a key in sessions alone. live: how the session that they are for is asked for.
+    """Tokens that stand for a key in sessions alone. realtime: how the session that they are for is asked for.
 
     https://ai.google.dev/gemini-api/docs/ephemeral-tokens
     """
 
-    live: GeminiLive
+    realtime: GeminiLive
 
     def encode_token(self, request: "RealtimeRequest", *, seconds: int | None, now: float) -> HttpRequest:
         """A token for the session that the request asks for, and for no other."""
         from onellm.dialects.gemini.live_setup import encode_setup  # noqa: PLC0415 - only for those who use it
 
-        asked = encode_setup(request, publishers=self.live.publishers, parent=self.live.parent)
+        asked = encode_setup(request, publishers=self.realtime.publishers, parent=self.realtime.parent)
         body: dict[str, Any] = {"uses": asked.options.token_uses}
         if seconds is not None:
             body["newSessionExpireTime"] = _written(now + seconds)
