@@ -94,7 +94,7 @@ if TYPE_CHECKING:
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.functions import FunctionTool
-    from onellm.types.google import GoogleOptions
+    from onellm.types.google import GoogleOptions, LiveOptions
     from onellm.types.limits import Limits
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import Hedge, HttpOptions, Timeouts
@@ -224,7 +224,7 @@ _HOMES = {
     "types.events": ("ErrorEvent", "RequestEvent", "ResponseEvent", "RetryEvent"),
     "types.execution": ("Breaker", "CircuitState", "Route"),
     "types.functions": ("FunctionTool",),
-    "types.google": ("GoogleOptions",),
+    "types.google": ("GoogleOptions", "LiveOptions"),
     "types.limits": ("Limits",),
     "types.ollama": ("OllamaOptions",),
     "types.options": ("Hedge", "HttpOptions", "Timeouts"),
@@ -337,6 +337,7 @@ __all__ = [
     "Interrupted",
     "InvalidRequestError",
     "Limits",
+    "LiveOptions",
     "MaxTurnsError",
     "MissingDependencyError",
     "MissingKeyError",

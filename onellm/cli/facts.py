@@ -190,6 +190,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "paging": lambda paging: _PAGING[paging.style],
     # realtime
     "realtime": lambda _: "",  # what stands under realtime
+    "address": lambda path: f"at {_code('/' + path)}, whatever the path of the base URL",
     "model_query": lambda name: f"the model is {_code(name)} in the query",
     "shape": lambda shape: "voice and turn detection stand on top of the session" if shape == "flat" else "older names",
     "transcriber": lambda model: f"{_code(model)} writes down what is heard",
