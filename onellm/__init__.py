@@ -89,6 +89,10 @@ if TYPE_CHECKING:
     from onellm.types.parsed import ParsedChatCompletion
     from onellm.types.preview import PreviewedRequest
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
+    from onellm.voice.g711 import decode_g711, encode_g711
+    from onellm.voice.playback import HeardAudio, PlaybackQueue
+    from onellm.voice.resampling import Resampler, resampler
+    from onellm.voice.wav import WavReader, WavWriter
 
 __version__ = "0.1.0"
 
@@ -174,6 +178,10 @@ _HOMES = {
     "types.parsed": ("ParsedChatCompletion",),
     "types.preview": ("PreviewedRequest",),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
+    "voice.g711": ("decode_g711", "encode_g711"),
+    "voice.playback": ("HeardAudio", "PlaybackQueue"),
+    "voice.resampling": ("Resampler", "resampler"),
+    "voice.wav": ("WavReader", "WavWriter"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -223,6 +231,7 @@ __all__ = [
     "File",
     "FunctionTool",
     "GoogleOptions",
+    "HeardAudio",
     "HttpOptions",
     "Image",
     "ImageStream",
@@ -241,11 +250,13 @@ __all__ = [
     "ParsedChatCompletion",
     "ParsedChatCompletionStream",
     "PermissionDeniedError",
+    "PlaybackQueue",
     "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",
     "RequestTimeoutError",
     "RequestTooLargeError",
+    "Resampler",
     "ResponseDecodeError",
     "ResponseStream",
     "ResponseValidationError",
@@ -266,13 +277,18 @@ __all__ = [
     "UnsupportedFeatureError",
     "UnsupportedParameterError",
     "UsageError",
+    "WavReader",
+    "WavWriter",
     "audio",
     "configure",
+    "decode_g711",
     "document",
+    "encode_g711",
     "get_provider",
     "image",
     "list_providers",
     "register_provider",
+    "resampler",
 ]
 
 
