@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from onellm.types.parsed import ParsedChatCompletion
     from onellm.types.preview import PreviewedRequest
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
+    from onellm.voice.devices import Microphone, Speaker
     from onellm.voice.g711 import decode_g711, encode_g711
     from onellm.voice.playback import HeardAudio, PlaybackQueue
     from onellm.voice.resampling import Resampler, resampler
@@ -178,6 +179,7 @@ _HOMES = {
     "types.parsed": ("ParsedChatCompletion",),
     "types.preview": ("PreviewedRequest",),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
+    "voice.devices": ("Microphone", "Speaker"),
     "voice.g711": ("decode_g711", "encode_g711"),
     "voice.playback": ("HeardAudio", "PlaybackQueue"),
     "voice.resampling": ("Resampler", "resampler"),
@@ -238,6 +240,7 @@ __all__ = [
     "InternalServerError",
     "InvalidRequestError",
     "MaxTurnsError",
+    "Microphone",
     "MissingDependencyError",
     "MissingKeyError",
     "ModelPull",
@@ -265,6 +268,7 @@ __all__ = [
     "RunReply",
     "RunToolCall",
     "RunToolResult",
+    "Speaker",
     "Speech",
     "SpeechResponse",
     "SpeechStream",
