@@ -4,13 +4,13 @@ A dialect is a frozen Struct of quirks, as all are; a codec is one connection's 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from onellm.dialects.base import ErrorDecoder, HttpRequest
-from onellm.errors import OneLLMError
-from onellm.types.realtime import RealtimeCommand, RealtimeRequest
+from onellm.errors import OneLLMError, StreamInterruptedError
+from onellm.types.realtime import RealtimeCommand, RealtimeRequest, RealtimeToken
 from onellm.types.realtime_events import RealtimeEvent
 
 
@@ -28,7 +28,10 @@ class SocketRequest(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RealtimeFacts(Struct, frozen=True, kw_only=True, gc=False):
-    """What a session can do; asked before anything is sent. Rates are samples a second."""
+    """What a session can do; asked before anything is sent. Rates are samples a second.
+
+    lifetime:  seconds after which the provider ends a connection without saying so first; None where it says so itself
+    """
 
     input_rate: int
     output_rate: int
@@ -39,6 +42,7 @@ class RealtimeFacts(Struct, frozen=True, kw_only=True, gc=False):
     creates_responses: bool
     images: bool
     resumes: Literal["session", "items", "nothing"]
+    lifetime: float | None = None
 
 
 class Ending(Struct, frozen=True, kw_only=True):
@@ -113,4 +117,19 @@ class RealtimeTokenDialect(ErrorDecoder, Protocol):
     """Tokens that a browser may hold, for one session."""
 
     def encode_token(self, request: RealtimeRequest, *, seconds: int | None, now: float) -> HttpRequest: ...
-    def decode_token(self, body: bytes) -> Any: ...
+    def decode_token(self, body: bytes) -> RealtimeToken: ...
+
+
+# Close codes after which a new connection may get further: the network, a restart, a limit of time.
+MAY_RECONNECT = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1015})
+_NORMAL = 1000
+
+
+def ending(code: int, reason: str) -> Ending:
+    """What a close code means where the protocol has no meanings of its own. https://www.rfc-editor.org/rfc/rfc6455#section-7.4"""
+    if code == _NORMAL:
+        return Ending(error=None, reconnects=False)
+    said = f": {reason}" if reason else ""
+    error = StreamInterruptedError(f"the session was closed by the other side, code {code}{said}", code=str(code))
+    error.retryable = code in MAY_RECONNECT
+    return Ending(error=error, reconnects=error.retryable)

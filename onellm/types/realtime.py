@@ -6,17 +6,17 @@ https://platform.openai.com/docs/guides/realtime and https://ai.google.dev/gemin
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Required, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 from typing_extensions import TypedDict
 
-from onellm.types.chat_params import MessageParam
+from onellm.types.base import Answer
 from onellm.types.options import OnUnsupported, Timeouts
 from onellm.types.request import Request
 
 if TYPE_CHECKING:
-    from onellm.types.chat_params import AnyTool
-else:  # functions are among them: checked where they are taken apart
-    AnyTool = Any
+    from onellm.types.chat_params import AnyTool, MessageParam
+else:  # functions, and messages of all kinds, are among them: checked where they are taken apart
+    AnyTool = MessageParam = Any
 
 AudioFormat: TypeAlias = Literal["pcm16", "g711_ulaw", "g711_alaw"]
 """16-bit little-endian mono samples, or G.711 at 8 kHz."""
@@ -54,8 +54,25 @@ class SemanticVad(TypedDict, total=False):
     interrupt_response: bool
 
 
-TurnDetection: TypeAlias = ServerVad | SemanticVad | Literal["server_vad", "semantic_vad", "none"]
-"""Who says when a turn ends; with "none" the caller does, by `commit()` (push to talk)."""
+class _Vad(TypedDict, total=False):
+    """Either: msgspec takes no union of two."""
+
+    type: Required[Literal["server_vad", "semantic_vad"]]
+    sensitivity: Sensitivity
+    threshold: float
+    prefix_padding_ms: int
+    silence_duration_ms: int
+    eagerness: Literal["low", "medium", "high", "auto"]
+    create_response: bool
+    interrupt_response: bool
+    idle_timeout_ms: int | None
+
+
+if TYPE_CHECKING:
+    TurnDetection: TypeAlias = ServerVad | SemanticVad | Literal["server_vad", "semantic_vad", "none"]
+    """Who says when a turn ends; with "none" the caller does, by `commit()` (push to talk)."""
+else:
+    TurnDetection = _Vad | Literal["server_vad", "semantic_vad", "none"]
 
 
 class InputTranscription(TypedDict, total=False):
@@ -121,7 +138,34 @@ class RealtimeParams(TypedDict, total=False):
 class RealtimeRequest(Request, kw_only=True, gc=False):
     """A session that was asked for. params: what was given, checked; `messages` are plain dicts, tools too."""
 
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class RealtimeToken(Answer, kw_only=True, gc=False):
+    """A token that a browser or another client may hold in place of a key; its `repr` does not show it.
+
+    value:       the token
+    expires_at:  Unix time after which no session can be begun with it
+    """
+
+    value: str = ""
+    expires_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"RealtimeToken(value='***', expires_at={self.expires_at!r}, provider={self.provider!r})"
+
+
+class Reconnect(Struct, frozen=True, kw_only=True):
+    """What becomes of a session whose connection is lost: a new one, by the provider's handle or with the turns so far.
+
+    attempts:    in a row, before the session ends
+    first_wait:  seconds before the second attempt; each further wait is twice as long
+    max_wait:    the longest wait, in seconds
+    """
+
+    attempts: int = 3
+    first_wait: float = 0.5
+    max_wait: float = 10.0
 
 
 # --- what the session's methods say to a codec ------------------------------------------------------------------

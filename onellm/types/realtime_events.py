@@ -23,8 +23,8 @@ class RealtimeEvent(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defau
 
     def to_dict(self) -> dict[str, Any]:
         """The provider's own event, decoded when asked for; empty where there is none."""
-        value = msgspec.json.decode(self.raw) if self.raw else {}
-        return value if isinstance(value, dict) else {}
+        found: dict[str, Any] = msgspec.json.decode(self.raw, type=dict) if self.raw else {}
+        return found
 
 
 class SessionReady(RealtimeEvent, frozen=True, kw_only=True, gc=False):
@@ -134,7 +134,7 @@ class ToolCallDelta(RealtimeEvent, frozen=True, kw_only=True, gc=False):
 
 
 class ToolCallReady(RealtimeEvent, frozen=True, kw_only=True, gc=False):
-    """A tool is to be called; answer with `send_tool_result(call.id, ...)`. Functions that were given are called by themselves."""
+    """A tool is to be called: by `send_tool_result(call.id, ...)`, unless it is a function that was given."""
 
     call: RealtimeToolCall
     response_id: str
