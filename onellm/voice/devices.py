@@ -179,7 +179,7 @@ class Speaker(_Device):
         async with speaker:
             async for event in session:
                 if heard := speaker.playback.feed(event):
-                    await session.interrupt(played_ms=heard.played_ms)
+                    await session.interrupt(heard=heard)
 
     playback:  what waits to be played, at `rate`
     device:    its number or name, as `python -m sounddevice` lists them; the system's own choice unless told otherwise

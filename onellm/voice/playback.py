@@ -16,11 +16,11 @@ from onellm.types.realtime_events import (
 )
 
 _SAMPLE = 2  # bytes
-_REMEMBERED = 64  # turns that were cut off, whose late sound is not played
+_REMEMBERED = 64  # turns: those that were cut off have late sound, which is not played
 
 
 class HeardAudio(Struct, frozen=True, kw_only=True):
-    """What was heard of a turn that was cut off: for `session.interrupt(played_ms=heard.played_ms)`.
+    """What was heard of a turn that was cut off: for `session.interrupt(heard=heard)`.
 
     item_id:    of what was being played
     played_ms:  how much of it was heard, never more than has come
@@ -37,7 +37,7 @@ class PlaybackQueue:
     """The sound that a session's events bring, until a loudspeaker takes it; it knows what was heard.
 
         if heard := playback.feed(event):
-            await session.interrupt(played_ms=heard.played_ms)
+            await session.interrupt(heard=heard)
 
     It does no I/O: the loudspeaker asks it for sound, from any thread. A model speaks faster than it is heard, so much
     of a turn waits here when the user cuts it short.
@@ -55,6 +55,7 @@ class PlaybackQueue:
         self._longest = int(longest * rate) * _SAMPLE
         self._lock = threading.Lock()
         self._turns: deque[_Turn] = deque()  # the first is being played; those behind it wait
+        self._known: deque[str] = deque(maxlen=_REMEMBERED)
         self._cut: deque[str] = deque(maxlen=_REMEMBERED)
         self._taken = 0  # bytes that were given to the loudspeaker, silence included
         self._waiting = 0
@@ -70,8 +71,10 @@ class PlaybackQueue:
                 self._put(event)
             case AudioDone() | ResponseDone():
                 self._end(event)
-            case Interrupted() | InputSpeechStarted():
+            case InputSpeechStarted():
                 return self.stop()
+            case Interrupted():
+                return self.stop() or self._never_came(event)
             case _:
                 pass
         return None
@@ -140,7 +143,17 @@ class PlaybackQueue:
                     self._turns[-1].over = True
                 turn = _Turn(item_id=event.item_id, response_id=event.response_id)
                 self._turns.append(turn)
+                self._known.append(key)
             self._waiting += turn.put(pcm)
+
+    def _never_came(self, event: Interrupted) -> HeardAudio | None:
+        """An item that was cut before any sound of it was here, because it was still in the session's queue."""
+        with self._lock:
+            if event.item_id is None or event.item_id in self._known:
+                return None
+            self._known.append(event.item_id)
+            self._cut.append(event.item_id)
+            return HeardAudio(item_id=event.item_id, response_id=event.response_id or "", played_ms=0)
 
     def _end(self, event: AudioDone | ResponseDone) -> None:
         with self._lock:

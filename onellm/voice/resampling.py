@@ -57,15 +57,15 @@ class Resampler:
         self._stream = stream
         self._rest = b""  # half a sample, or nothing
 
-    def feed(self, pcm: bytes) -> bytes:
+    def feed(self, pcm: bytes | bytearray | memoryview) -> bytes:
         """What can be said already about sound that goes on."""
         if self._rest:
             pcm = self._rest + pcm
         whole = len(pcm) - len(pcm) % _SAMPLE
-        self._rest = pcm[whole:]
+        self._rest = bytes(pcm[whole:])
         if self._rest:
             pcm = pcm[:whole]
-        return _run(self._stream, pcm, last=False) if self._stream is not None and pcm else pcm
+        return _run(self._stream, pcm, last=False) if self._stream is not None and pcm else bytes(pcm)
 
     def flush(self) -> bytes:
         """The rest of the sound, which is over; half a sample at its end is dropped. Other sound may begin then."""
@@ -83,7 +83,7 @@ class Resampler:
             self._stream.clear()
 
 
-def _run(stream: _Stream, pcm: bytes, *, last: bool) -> bytes:
+def _run(stream: _Stream, pcm: bytes | bytearray | memoryview, *, last: bool) -> bytes:
     import numpy as np  # noqa: PLC0415 - an extra; there is a stream, so it is installed
 
     # As floats: soxr dithers its whole numbers, so that the same sound would not give the same twice.

@@ -50,7 +50,7 @@ def test_what_was_heard_is_what_was_taken() -> None:
     """The rest is dropped, and so is what still comes of the turn; the next turn is played."""
     playback = playing(sound(500))
     playback.take(2 * 120)
-    assert playback.feed(Interrupted(item_id="item_1")) == HeardAudio(
+    assert playback.feed(Interrupted(item_id="item_1", response_id="resp_1")) == HeardAudio(
         item_id="item_1", response_id="resp_1", played_ms=120
     )
     assert not playback.playing
@@ -115,6 +115,19 @@ def test_an_item_whose_end_was_not_said_ends_where_the_next_begins() -> None:
     playback.take(30)
     heard = playback.stop()
     assert heard == HeardAudio(item_id="item_2", response_id="resp_1", played_ms=5)
+
+
+def test_an_item_that_was_cut_before_it_came_was_not_heard() -> None:
+    """The session dropped its sound with its queue. One that was heard to its end is another matter."""
+    playback = playing(sound(10), over())
+    playback.take(20)
+    assert playback.feed(Interrupted(item_id="item_1", response_id="resp_1")) is None
+    assert playback.feed(Interrupted(item_id="item_2", response_id="resp_2")) == HeardAudio(
+        item_id="item_2", response_id="resp_2", played_ms=0
+    )
+    assert playback.feed(Interrupted(item_id="item_2", response_id="resp_2")) is None
+    assert playback.feed(sound(10, item="item_2", response="resp_2")) is None
+    assert playback.waiting_ms == 0
 
 
 def test_items_without_ids_are_told_apart_by_their_response() -> None:

@@ -75,6 +75,16 @@ def test_where_the_pieces_are_cut_does_not_matter(cuts: list[int], rates: tuple[
     assert through(resampler(*rates), *pieces) == through(resampler(*rates), sound)
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_any_buffer_is_sound(kind: type[bytearray] | type[memoryview]) -> None:
+    """A sound card's, for one, which is used again."""
+    sound = tone(16_000, 0.1)
+    for rates in ((16_000, 24_000), (16_000, 16_000)):
+        into = resampler(*rates)
+        pieces = [into.feed(kind(sound[:777])), into.feed(kind(sound[777:])), into.flush()]
+        assert b"".join(pieces) == through(resampler(*rates), sound)
+
+
 def test_sound_comes_out_while_it_goes_in() -> None:
     """No more than 40 ms is held back."""
     into = resampler(16_000, 24_000)
