@@ -189,7 +189,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "hosted_models": lambda urls: ", ".join(f"model {_code(model)} at {_code(url)}" for model, url in urls.items()),
     "paging": lambda paging: _PAGING[paging.style],
     # realtime
-    "realtime": lambda dialect: "",  # what stands under realtime
+    "realtime": lambda _: "",  # what stands under realtime
     "model_query": lambda name: f"the model is {_code(name)} in the query",
     "shape": lambda shape: "voice and turn detection stand on top of the session" if shape == "flat" else "older names",
     "transcriber": lambda model: f"{_code(model)} writes down what is heard",

@@ -15,6 +15,8 @@ from msgspec import Struct
 Role: TypeAlias = Literal["user", "assistant"]
 ResponseStatus: TypeAlias = Literal["completed", "cancelled", "incomplete", "failed"]
 
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
 
 class RealtimeEvent(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=True):
     """raw: the provider's frame as received, JSON; b"" where the event is made here, as when a connection is lost."""
@@ -23,8 +25,7 @@ class RealtimeEvent(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defau
 
     def to_dict(self) -> dict[str, Any]:
         """The provider's own event, decoded when asked for; empty where there is none."""
-        found: dict[str, Any] = msgspec.json.decode(self.raw, type=dict) if self.raw else {}
-        return found
+        return _decode(self.raw) if self.raw else {}
 
 
 class SessionReady(RealtimeEvent, frozen=True, kw_only=True, gc=False):
