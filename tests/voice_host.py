@@ -62,3 +62,23 @@ async def echoes(peer: Peer) -> None:
     else:
         peer.send(*spoken(heard, f"I heard {zlib.crc32(heard):08x}."), response_done())
     peer.send(written_down("What did I say?"))
+
+
+async def say_much(peer: Peer) -> None:
+    """Hear something, and say 10 seconds of which about one is heard."""
+    await ready(peer)
+    await peer.expect("input_audio_buffer.append")
+    peer.send(speech_started(), committed(), response_created())
+    peer.send(*spoken(b"\x02\x20" * 10 * RATE, "A long story."), response_done(), written_down("Tell me a story."))
+    await peer.expect(*["input_audio_buffer.append"] * 25)
+
+
+async def interrupts(peer: Peer) -> int:
+    """Have the user speak up in the midst of what is said; gives the milliseconds that were heard of it."""
+    await say_much(peer)
+    peer.send(speech_started("user_2"))
+    while (event := await peer._inbox.get())["type"] == "input_audio_buffer.append":
+        pass
+    assert (event["type"], event["item_id"]) == ("conversation.item.truncate", "item_1"), event
+    heard: int = event["audio_end_ms"]
+    return heard

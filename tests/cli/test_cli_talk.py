@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import ROOT, Ran, require
 from realtime_server import Peer, RealtimeServer, ready, response_created, response_done
-from voice_host import committed, echoes, hear, speech_started, spoken, written_down
+from voice_host import echoes, hear, interrupts, say_much
 
 from onellm import WavReader, WavWriter
 
@@ -30,6 +30,7 @@ async def server(nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
         record(nothing_set / "question.wav", QUESTION)
+        (nothing_set / "words.txt").write_text("Hello")
         yield server
 
 
@@ -44,6 +45,10 @@ def sound_of(file: str) -> bytes:
         return b"".join(recording.pieces())
 
 
+def text_of(file: str) -> str:
+    return Path(file).read_text("utf-8")
+
+
 async def test_a_recording_is_answered_in_a_file(onellm: Run, server: RealtimeServer) -> None:
     """All of it is sent as one turn; sound and words of the answer are written; the words of the question came late."""
     ran = await onellm(
@@ -53,7 +58,7 @@ async def test_a_recording_is_answered_in_a_file(onellm: Run, server: RealtimeSe
     words = "you: What did I say?\nmodel: I heard "
     assert (ran.code, ran.err) == (0, "onellm: answer.wav: 0.2 s\n")
     assert ran.out.startswith(words)
-    assert Path("words.txt").read_text() == ran.out
+    assert text_of("words.txt") == ran.out
     assert sound_of("answer.wav") == QUESTION
     peer = server.peer
     assert (peer.path, peer.query) == ("/v1/realtime", {"model": "gpt-realtime"})
@@ -162,7 +167,6 @@ async def test_what_cannot_be_is_said_at_once(
     argv: tuple[str, ...], says: str, onellm: Run, server: RealtimeServer
 ) -> None:
     """Before anything is sent."""
-    Path("words.txt").write_text("Hello")
     record(Path("empty.wav"), b"")
     ran = await onellm("talk", *argv)
     assert ran.code == (2 if "--output" in argv[:1] else 1)
@@ -189,10 +193,10 @@ async def test_a_key_that_is_missing_is_named(onellm: Run, tmp_path: Path) -> No
     assert "OPENAI_API_KEY" in ran.err
 
 
+@pytest.mark.usefixtures("nothing_set")
 async def test_a_default_provider_without_a_usual_model_needs_one_named(
-    onellm: Run, nothing_set: Path, monkeypatch: pytest.MonkeyPatch
+    onellm: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert nothing_set.is_dir()
     monkeypatch.setenv("ONELLM_DEFAULT_PROVIDER", "groq")
     ran = await onellm("talk")
     assert (ran.code, ran.err) == (1, "onellm: name a model, --model groq/…; `onellm models groq` lists them\n")
@@ -212,24 +216,9 @@ def devices(monkeypatch: pytest.MonkeyPatch, nothing_set: Path) -> Path:
     return nothing_set / "played.pcm"
 
 
-async def say_much(peer: Peer) -> int:
-    """Hear something, and say more than can be heard before the user speaks up; gives the milliseconds of it."""
-    await ready(peer)
-    await peer.expect("input_audio_buffer.append")
-    peer.send(speech_started(), committed(), response_created())
-    peer.send(*spoken(b"\x02\x20" * 10 * RATE, "A long story."), response_done(), written_down("Tell me a story."))
-    await peer.expect(*["input_audio_buffer.append"] * 25)  # a second, while which it is played
-    return 10_000
-
-
-async def truncated(peer: Peer) -> int:
-    """How much was heard, as the client says in the midst of its sound."""
-    while (event := await peer._inbox.get())["type"] == "input_audio_buffer.append":
-        pass
-    assert event["type"] == "conversation.item.truncate"
-    assert event["item_id"] == "item_1"
-    heard: int = event["audio_end_ms"]
-    return heard
+def bytes_of(file: Path) -> bytes:
+    """The file's content; b"" where it is not there."""
+    return file.read_bytes() if file.exists() else b""
 
 
 async def test_who_speaks_over_the_model_stops_it(start: Start, server: RealtimeServer, devices: Path) -> None:
@@ -237,10 +226,8 @@ async def test_who_speaks_over_the_model_stops_it(start: Start, server: Realtime
     heard: list[int] = []
 
     async def script(peer: Peer) -> None:
-        whole = await say_much(peer)
-        peer.send(speech_started("user_2"))
-        heard.append(await truncated(peer))
-        assert 0 < heard[0] < whole
+        heard.append(await interrupts(peer))
+        assert 0 < heard[0] < 10_000
         await peer.expect(*["input_audio_buffer.append"] * 25)  # a second without a sound
         await peer.close(1000)
 
@@ -251,8 +238,8 @@ async def test_who_speaks_over_the_model_stops_it(start: Start, server: Realtime
         0,
         "onellm: openai/gpt-realtime listens to scripted microphone; Ctrl-C ends\n",
     )
-    assert out.decode() == "you: Tell me a story.\nmodel: A long story.\n" == Path("words.txt").read_text()
-    played = devices.read_bytes()
+    assert out.decode() == "you: Tell me a story.\nmodel: A long story.\n" == text_of("words.txt")
+    played = bytes_of(devices)
     last = len(played.rstrip(b"\0"))
     assert played[last:].count(0) == len(played) - last > 16_000  # silence, of half a second and more
     sounding = len(played[:last].lstrip(b"\0")) / 2 / 16_000 * 1000
@@ -270,7 +257,7 @@ async def test_half_duplex_hears_nothing_while_the_model_speaks(
         await say_much(peer)
         await peer.close(1000)
 
-    (devices.parent / "heard.pcm").write_bytes(b"\x01\x10" * 16_000 * 60)
+    await asyncio.to_thread((devices.parent / "heard.pcm").write_bytes, b"\x01\x10" * 16_000 * 60)
     server.plays(script)
     process = await start("talk", "--half-duplex")
     await process.communicate()
@@ -295,7 +282,7 @@ async def test_ctrl_c_ends_a_conversation(start: Start, server: RealtimeServer, 
     out, err = await process.communicate()
     assert (process.returncode, out) == (0, b"you: Tell me a story.\nmodel: A long story.\n")
     assert err.decode().splitlines()[1:] == [""]
-    assert devices.exists()
+    assert bytes_of(devices)
     await server.peer.gone.wait()
     assert server.peer.closed == (1000, "")
 
@@ -306,7 +293,7 @@ async def test_a_recording_can_be_answered_aloud(start: Start, server: RealtimeS
     out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
     assert out.startswith(b"you: What did I say?\n")
-    sounding = len(devices.read_bytes().strip(b"\0")) / 2 / 16_000
+    sounding = len(bytes_of(devices).strip(b"\0")) / 2 / 16_000
     assert sounding == pytest.approx(0.2, abs=0.05)
     assert server.peer.closed == (1000, "")
 
@@ -323,14 +310,14 @@ async def test_a_recording_can_be_answered_aloud(start: Start, server: RealtimeS
     ],
 )
 async def test_a_device_that_is_missing_is_named(
-    wrong: str, says: str, start: Start, server: RealtimeServer, devices: Path, monkeypatch: pytest.MonkeyPatch
+    wrong: str, says: str, *, start: Start, server: RealtimeServer, devices: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.plays(ready)
     monkeypatch.setenv("SCRIPTED_SOUND", wrong)
     process = await start("talk", "--microphone", "1", "--speaker", "2")
     out, err = await process.communicate()
     assert (process.returncode, out, err.decode()) == (1, b"", says)
-    assert not devices.exists()
+    assert not bytes_of(devices)
     assert len(server.peers) == (wrong == "busy")
 
 
@@ -342,9 +329,9 @@ async def test_a_device_that_is_missing_is_named(
     ],
 )
 async def test_a_package_that_is_missing_is_named(
-    module: str, says: str, start: Start, server: RealtimeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: str, says: str, *, start: Start, server: RealtimeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sounddevice.py").write_text(module)
+    await asyncio.to_thread((tmp_path / "sounddevice.py").write_text, module)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
     process = await start("talk")
     out, err = await process.communicate()
