@@ -12,8 +12,13 @@ import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlsplit
+
+from onellm.types.realtime_events import RealtimeEvent, UnknownEvent
+
+if TYPE_CHECKING:
+    from onellm import AsyncRealtimeSession
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -300,3 +305,33 @@ async def ready(peer: Peer) -> None:
     peer.send(created())
     await peer.expect("session.update")
     peer.send(updated())
+
+
+def heard(kind: str, item: str = "item_u", **fields: Any) -> dict[str, Any]:
+    """What the host says of the user's sound."""
+    return {"type": f"input_audio_buffer.{kind}", "event_id": "ev", "item_id": item, **fields}
+
+
+async def until(session: "AsyncRealtimeSession", *kinds: type[RealtimeEvent]) -> list[RealtimeEvent]:
+    """The events up to the first of each kind in turn; those without a meaning of ours are left out."""
+    events: list[RealtimeEvent] = []
+    left = list(kinds)
+    async with asyncio.timeout(20):
+        async for event in session:
+            if not isinstance(event, UnknownEvent):
+                events.append(event)
+            if isinstance(event, left[0]):
+                left.pop(0)
+                if not left:
+                    return events
+    raise AssertionError(events)
+
+
+def shown(event: RealtimeEvent) -> tuple[str, ...]:
+    """An event without its frame."""
+    named = {name: getattr(event, name) for name in event.__struct_fields__ if name != "raw"}
+    return (type(event).__name__, *(f"{name}={value!r}" for name, value in named.items() if value is not None))
+
+
+def names(events: "list[RealtimeEvent]") -> list[str]:
+    return [type(event).__name__ for event in events]
