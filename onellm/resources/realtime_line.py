@@ -405,7 +405,10 @@ class Line:
                     break
 
     async def append(self, audio: bytes) -> None:
-        await self.send(AppendAudio(self._in.feed(audio) if self._in is not None else audio))
+        if self._in is not None:
+            audio = self._in.feed(audio)
+        if audio:
+            await self.send(AppendAudio(audio))
 
     async def clear(self) -> None:
         if self._in is not None:
