@@ -36,7 +36,8 @@ async def converse(client: onellm.AsyncOneLLM) -> None:
 
         async def listen() -> None:
             async for pcm in microphone:
-                await session.send_audio(pcm)
+                if not session.closed:  # else the events end, too
+                    await session.send_audio(pcm)
 
         async with microphone, speaker, asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(listen())

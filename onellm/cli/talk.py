@@ -116,6 +116,8 @@ async def _converse(
 async def _listen(session: "AsyncRealtimeSession", microphone: "Microphone", muted_by: "Speaker | None") -> None:
     """Send what the microphone hears; silence in its place while something is played that it must not hear."""
     async for pcm in microphone:
+        if session.closed:
+            return  # its last event says why
         await session.send_audio(bytes(len(pcm)) if muted_by is not None and muted_by.playback.playing else pcm)
 
 
@@ -175,6 +177,8 @@ def _speaker(device: str | None) -> "Speaker":
 
 async def _send(session: "AsyncRealtimeSession", recording: WavReader) -> None:
     for pcm in recording.pieces():
+        if session.closed:
+            return  # its last event says why
         await session.send_audio(pcm)
     await session.commit()
 

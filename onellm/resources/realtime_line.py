@@ -298,7 +298,7 @@ class Line:
             return None
         return error
 
-    def _take(self, event: RealtimeEvent) -> None:  # noqa: C901 - an event a case
+    def _take(self, event: RealtimeEvent) -> None:  # noqa: C901, PLR0912 - an event a case
         """What follows from an event, and into the queue with it."""
         match event:
             case AudioDelta():

@@ -6,6 +6,7 @@ import signal
 import struct
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -338,3 +339,26 @@ async def test_a_package_that_is_missing_is_named(
     assert (process.returncode, out) == (1, b"")
     assert says in err.decode()
     assert not server.peers
+
+
+@pytest.mark.usefixtures("devices")
+async def test_a_session_that_ends_while_the_microphone_hears_ends_the_command(
+    start: Start, server: RealtimeServer
+) -> None:
+    """In order where the provider says so; else with what was wrong, and once."""
+    server.plays(partial(ends, code=1000), partial(ends, code=1008))
+    for code, says in (
+        (0, ""),
+        (1, "onellm: openai/gpt-realtime: the session was closed by the other side, code 1008"),
+    ):
+        process = await start("talk")
+        _, err = await process.communicate()
+        assert process.returncode == code
+        last = err.decode().splitlines()[1:]
+        assert [line.startswith(says) for line in last] == [True] * bool(says), last
+
+
+async def ends(peer: Peer, code: int) -> None:
+    await ready(peer)
+    await peer.expect("input_audio_buffer.append")
+    await peer.close(code, "policy" if code == 1008 else "")
