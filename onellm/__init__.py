@@ -134,6 +134,11 @@ if TYPE_CHECKING:
         UnknownEvent,
     )
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
+    from onellm.voice.devices import Microphone, Speaker
+    from onellm.voice.g711 import decode_g711, encode_g711
+    from onellm.voice.playback import HeardAudio, PlaybackQueue
+    from onellm.voice.resampling import Resampler, resampler
+    from onellm.voice.wav import WavReader, WavWriter
 
 __version__ = "0.1.0"
 
@@ -264,6 +269,11 @@ _HOMES = {
         "UnknownEvent",
     ),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
+    "voice.devices": ("Microphone", "Speaker"),
+    "voice.g711": ("decode_g711", "encode_g711"),
+    "voice.playback": ("HeardAudio", "PlaybackQueue"),
+    "voice.resampling": ("Resampler", "resampler"),
+    "voice.wav": ("WavReader", "WavWriter"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -326,6 +336,7 @@ __all__ = [
     "File",
     "FunctionTool",
     "GoogleOptions",
+    "HeardAudio",
     "Hedge",
     "HttpOptions",
     "Image",
@@ -339,6 +350,7 @@ __all__ = [
     "Limits",
     "LiveOptions",
     "MaxTurnsError",
+    "Microphone",
     "MissingDependencyError",
     "MissingKeyError",
     "ModelPull",
@@ -353,6 +365,7 @@ __all__ = [
     "PermissionDeniedError",
     "PipelineFailure",
     "PipelineProgress",
+    "PlaybackQueue",
     "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",
@@ -367,6 +380,7 @@ __all__ = [
     "RequestEvent",
     "RequestTimeoutError",
     "RequestTooLargeError",
+    "Resampler",
     "ResponseDecodeError",
     "ResponseDone",
     "ResponseEvent",
@@ -388,6 +402,7 @@ __all__ = [
     "SessionResumable",
     "SessionUpdated",
     "SessionWarning",
+    "Speaker",
     "Speech",
     "SpeechResponse",
     "SpeechStream",
@@ -409,13 +424,18 @@ __all__ = [
     "UnsupportedFeatureError",
     "UnsupportedParameterError",
     "UsageError",
+    "WavReader",
+    "WavWriter",
     "audio",
     "configure",
+    "decode_g711",
     "document",
+    "encode_g711",
     "get_provider",
     "image",
     "list_providers",
     "register_provider",
+    "resampler",
 ]
 
 
