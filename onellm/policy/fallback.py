@@ -1,7 +1,7 @@
 """Falling back: which errors another model may not have, and what is said when all have failed."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, cast
+from typing import Any
 
 from onellm.errors import (
     APIConnectionError,
@@ -64,7 +64,7 @@ def spent(request: Request | None) -> bool:
     """Whether a file of the request gives its bytes once, and has begun to."""
     for name in request.__struct_fields__ if request is not None else ():
         value: Any = getattr(request, name)
-        several: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+        several: Any = value if type(value) is list else [value]
         for each in several:
             if isinstance(each, InputFile) and isinstance(each.source, OneShot) and each.source.begun:
                 return True

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from hosts import Hosts
 from loopback import Answer, Loopback, Recorded, soon, streamed
 from wire.chat_completions import embeddings
 from wire.openai import (
@@ -53,35 +54,6 @@ FILTERED = Answer(status=400, chunks=[{"error": {"message": "no", "code": "conte
 TO_B: dict[str, Any] = {**ASK, "model": "a/one", "fallback_models": ["b/two"], "max_retries": 0}
 TO_C: dict[str, Any] = {**TO_B, "fallback_models": ["b/two", "c/three"]}
 WORDS = [chunk({"role": "assistant"}), chunk({"content": "Bon"}), chunk({"content": "jour"}), chunk({}, "stop")]
-
-
-class Hosts:
-    """Providers a, b and c on one server, told apart by their paths; each plays its own answers."""
-
-    def __init__(self, server: Loopback) -> None:
-        self._server = server
-        self._answers: dict[str, list[Answer]] = {}
-        server.chooses(self._choose)
-        self.providers = {
-            name: {"base_url": f"{server.url}/{name}", "api_key": f"key-of-{name}", "headers": {"X-Of": name}}
-            for name in "abc"
-        }
-
-    def _choose(self, request: Recorded) -> Answer:
-        answers = self._answers[request.path.split("/")[1]]
-        return answers.pop(0) if len(answers) > 1 else answers[0]
-
-    def play(self, **answers: Answer | list[Answer]) -> None:
-        self._answers |= {name: [given] if isinstance(given, Answer) else given for name, given in answers.items()}
-
-    @property
-    def requests(self) -> list[Recorded]:
-        return self._server.requests
-
-    @property
-    def asked(self) -> str:
-        """Who was asked, in order."""
-        return "".join(request.path.split("/")[1] for request in self._server.requests)
 
 
 @pytest.fixture
@@ -286,7 +258,7 @@ async def test_embeddings_are_of_one_model(client: AsyncOneLLM, hosts: Hosts) ->
             return DOWN
         return Answer(chunks=[embeddings([[float(text)] for text in request.json["input"]])])
 
-    hosts._server.chooses(vectors)
+    hosts.server.chooses(vectors)
     inputs = [str(number) for number in range(3000)]
     reply = await client.embeddings.create(model="a/one", input=inputs, fallback_models=["b/two"], max_retries=0)
     assert reply.provider == "b"
@@ -536,7 +508,7 @@ async def test_closing_a_stream_closes_the_one_it_reads_from(client: AsyncOneLLM
 async def test_cancelling_a_fallback_closes_its_connection(client: AsyncOneLLM, hosts: Hosts) -> None:
     hosts.play(a=DOWN, b=Answer(head=False, cut="stall"))
     call = asyncio.create_task(client.chat.completions.create(**TO_B))
-    await soon(hosts._server.wait_for_requests(2))
+    await soon(hosts.server.wait_for_requests(2))
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
