@@ -191,6 +191,7 @@ class HttpStream:
         self._url = url
         self._pool = pool
         self._begun = False
+        self._reads = False  # the watch knows that there are many
         self.rest = watch.rest
         watch.end = partial(_break_off, response)
 
@@ -202,12 +203,21 @@ class HttpStream:
         response = self._response
         if response is None:
             return _nothing()
-        if self._begun:
-            self._watch.arm("idle", self._idle)
-        else:  # the head has come; the first byte of the body is still under its own limit
-            self._watch.resume()
-            self._begun = True
+        watch = self._watch
+        if self._reads:
+            watch.fresh = watch.waits = True
+        else:
+            self._begin(watch)
         return response.content.readany()
+
+    def _begin(self, watch: Watch) -> None:
+        """Arm the first read, which is still under the limit for the first byte, or the second, and all that follow."""
+        if self._begun:
+            watch.arm_reads(self._idle)
+            self._reads = True
+        else:
+            watch.resume()
+            self._begun = True
 
     def failed(self, exc: BaseException) -> NoReturn:
         """Close, and raise what `receive` raised as ours."""
