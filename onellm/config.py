@@ -177,6 +177,8 @@ def _set(config: Config, name: str, value: Any, source: str) -> None:
     config.sources[name] = source
     match name:
         case "timeout":
+            if isinstance(value, Timeouts) and value.until is not None and source != "argument":
+                raise ConfigurationError(f"timeout.until ({source}) is a point in time; deadline gives seconds")
             config.timeouts = timeouts(value, config.timeouts, source)
         case "max_retries":
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:

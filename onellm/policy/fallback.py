@@ -64,11 +64,13 @@ def spent(request: Request | None) -> bool:
     """Whether a file of the request gives its bytes once, and has begun to."""
     for name in request.__struct_fields__ if request is not None else ():
         value: Any = getattr(request, name)
-        several: Any = value if type(value) is list else [value]
-        for each in several:
-            if isinstance(each, InputFile) and isinstance(each.source, OneShot) and each.source.begun:
-                return True
+        if any(map(_begun, value if isinstance(value, list) else [value])):  # pyright: ignore[reportUnknownArgumentType] - of any type
+            return True
     return False
+
+
+def _begun(value: object) -> bool:
+    return isinstance(value, InputFile) and isinstance(value.source, OneShot) and value.source.begun
 
 
 def all_failed(errors: Sequence[OneLLMError]) -> FallbackError:

@@ -1,7 +1,8 @@
 """What the resources of one client share: settings, providers, connections."""
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -284,6 +285,15 @@ class Core:
             latencies=self._latencies if any(each.strategy == "latency" for each in self._routes.values()) else None,
         )
 
+    def time_left(self, given: Mapping[str, Any]) -> Callable[[], float | None]:
+        """What is left of the deadline that a call gives, or the client, at any time from now on."""
+        whole = given.get("deadline")
+        whole = self.config.deadline if whole is None else whole
+        if not isinstance(whole, int | float) or isinstance(whole, bool) or whole <= 0:
+            return lambda: whole  # none, or one that the call refuses
+        ends = time.monotonic() + whole
+        return lambda: max(ends - time.monotonic(), _HARDLY_ANY)
+
     def circuits(self) -> "dict[str, CircuitState]":
         """How each model is doing, where there is a breaker."""
         execution = self._execution
@@ -415,6 +425,7 @@ class _Late:
         await self._core.aclose()
 
 
+_HARDLY_ANY = 1e-6  # seconds: a deadline that has passed
 _MOST_NAMED = 8
 _WRITES = ("chat", "completions", "responses")
 # Which flag of a provider stands for an argument that it does not take.

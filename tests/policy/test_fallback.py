@@ -497,6 +497,34 @@ async def test_restarts_come_to_an_end(client: AsyncOneLLM, hosts: Hosts) -> Non
     assert hosts.asked == "aaa"
 
 
+@pytest.mark.parametrize("call", ["parse", "run"])
+async def test_what_is_made_of_chunks_does_not_begin_anew(hosts: Hosts, call: str) -> None:
+    """Half of a value, or a call of a tool, could not be taken back; the client's wish is not theirs."""
+
+    def weather() -> str:
+        """The weather."""
+        return "rain"
+
+    hosts.play(a=streamed(*STREAM[:3], done=False, cut="close"))
+    async with AsyncOneLLM(providers=hosts.providers, on_interrupt="restart") as client:
+        methods = client.chat.completions
+        ask: Any = {**ASK, "model": "a/one", "stream": True}
+
+        async def through(**more: Any) -> None:
+            if call == "parse":
+                await (await methods.parse(**ask, response_format=dict, **more)).get_final()
+            else:
+                async with methods.run(**ask, tools=[weather], **more) as run:
+                    async for _ in run:
+                        pass
+
+        with pytest.raises(InvalidRequestError, match="on_interrupt"):
+            await through(on_interrupt="restart")
+        with pytest.raises(StreamInterruptedError):
+            await through()
+    assert hosts.asked == "a"
+
+
 async def test_closing_a_stream_closes_the_one_it_reads_from(client: AsyncOneLLM, hosts: Hosts) -> None:
     hosts.play(a=DOWN, b=streamed(*WORDS, pause={2: asyncio.Event().wait}))
     stream: Any = await client.chat.completions.create(**TO_B, stream=True)
