@@ -1,16 +1,19 @@
 """Circuit breakers: when they open, whom they let try, and when they close again."""
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from hosts import Hosts
-from loopback import Answer, Loopback, soon, streamed
+from loopback import Answer, Loopback, Recorded, soon, streamed
 from wire.openai import ASK, BAD_REQUEST, CHAT, INVALID_KEY, NO_QUOTA, STREAM
 
 from onellm import (
     APIConnectionError,
+    APITimeoutError,
     AsyncOneLLM,
     Breaker,
     CircuitOpenError,
@@ -233,15 +236,82 @@ async def test_a_provider_that_dies_and_comes_back(hosts: Hosts) -> None:
         assert hosts.asked.count("b") == 120
 
 
-async def test_a_storm_of_429s_loses_nothing(hosts: Hosts) -> None:
-    """Every other answer of two hosts is a refusal: each call is answered once, by one of them."""
-    busy = Answer(status=429, headers={"Retry-After": "0.01"})
-    hosts.play(a=[busy, OK] * 200, b=[busy, OK] * 200)
-    async with with_breaker(hosts, Breaker(failures=3), Clock(), max_retries=6, fallback_models=["b/two"]) as client:
-        replies = await asyncio.gather(*(client.chat.completions.create(**ONE) for _ in range(100)))
-    assert len(replies) == 100
-    assert {reply.id for reply in replies} == {CHAT["id"]}
-    assert client.circuits()["a/one"].state == "closed"
+async def test_a_storm_of_429s_loses_nothing_and_doubles_nothing(hosts: Hosts) -> None:
+    """Three of four requests are refused, by two hosts: each call is answered once, and with its own answer."""
+    served: Counter[str] = Counter()
+
+    def storm(request: Recorded) -> Answer:
+        if len(hosts.requests) % 4:
+            return Answer(status=429, headers={"Retry-After": "0.01"})
+        asked = request.json["messages"][-1]["content"]
+        served[asked] += 1
+        return Answer(chunks=[{**CHAT, "id": asked}])
+
+    hosts.server.chooses(storm)
+    numbers = [str(number) for number in range(100)]
+    settings: dict[str, Any] = {"max_retries": 20, "fallback_models": ["b/two"]}
+    async with with_breaker(hosts, Breaker(failures=3), Clock(), **settings) as client:
+
+        async def ask(number: str) -> str:
+            ask = {**ONE, "messages": [{"role": "user", "content": number}]}
+            return (await client.chat.completions.create(**ask)).id
+
+        assert await asyncio.gather(*map(ask, numbers)) == numbers
+        assert client.circuits()["a/one"].state == "closed"
+    assert served == Counter(numbers)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_schedule_of_faults_loses_nothing_and_doubles_nothing(hosts: Hosts, seed: int) -> None:
+    """Hosts that refuse, reset, break off, say nonsense and fail, at random: each call has one answer, its own, or an
+    error that has one of each model that was asked; and a host has answered as often as calls have answers of it.
+    """
+    lot = random.Random(seed)  # noqa: S311 - no secret
+    given: Counter[str] = Counter()
+
+    def faults(request: Recorded) -> Answer:
+        fault = lot.randrange(8)
+        asked = request.json["messages"][-1]["content"]
+        match fault:
+            case 0:
+                return Answer(status=429, headers={"Retry-After": "0.001"})
+            case 1:
+                return Answer(head=False, cut="reset")
+            case 2:
+                return Answer(status=503)
+            case 3:
+                return Answer(chunks=["{"], cut="close")
+            case 4:
+                return Answer(chunks=["<html>"])
+            case _:
+                given[asked] += 1
+                return Answer(chunks=[{**CHAT, "id": asked}])
+
+    hosts.server.chooses(faults)
+    settings: dict[str, Any] = {"max_retries": 2, "fallback_models": ["b/two", "c/three"]}
+    async with with_breaker(hosts, Breaker(failures=4, open_for=1e-9), Clock(), **settings) as client:
+
+        async def ask(number: str) -> str:
+            ask = {**ONE, "messages": [{"role": "user", "content": number}]}
+            try:
+                return (await client.chat.completions.create(**ask)).id
+            except FallbackError as exc:
+                return f"failed: {[each.provider for each in exc.errors]}"
+
+        numbers = [str(number) for number in range(80)]
+        results = await asyncio.gather(*map(ask, numbers))
+    answered = [number for number, result in zip(numbers, results, strict=True) if result == number]
+    assert set(results) - set(answered) <= {"failed: ['a', 'b', 'c']"}
+    assert len(answered) > 30
+    assert given == Counter(answered)
+
+
+async def test_waiting_for_a_turn_is_no_failure() -> None:
+    """A request that never went out says nothing of who would have had it."""
+    circuit = Circuits(Breaker(failures=1)).of("a", "one")
+    for error in (APITimeoutError("no turn"), DeadlineExceededError("no turn")):
+        error.phase = "queue"
+        assert circuit.counts(error, fair=True) is None
 
 
 async def test_both_are_dead(hosts: Hosts) -> None:
