@@ -15,6 +15,7 @@ from onellm.resources.core import Around, Core
 from onellm.resources.embeddings import AsyncEmbeddings
 from onellm.resources.models import AsyncModels
 from onellm.types.execution import Breaker, CircuitState, Route
+from onellm.types.limits import Limits
 from onellm.types.options import (
     FallbackOn,
     Hedge,
@@ -76,6 +77,7 @@ class AsyncOneLLM:
         on_retry: "Callable[[RetryEvent], object] | None" = None,
         on_error: "Callable[[ErrorEvent], object] | None" = None,
         http_session: "ClientSession | None" = None,
+        limits: Limits | Mapping[str, Limits] | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
@@ -99,6 +101,8 @@ class AsyncOneLLM:
         on_request, on_response, on_retry, on_error:  functions, sync or async, that are told; what one raises, the
             call raises
         http_session:     an `aiohttp.ClientSession` of your own; it is not closed, and works in its own loop only
+        limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
+            its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -115,6 +119,7 @@ class AsyncOneLLM:
             if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
                 raise ConfigurationError(f"providers[{name!r}] must be a dict of settings", provider=name)
             settings[name] = dict(values)
+        paced = config_module.limits(limits, settings, config.file)
         own = settings.setdefault(config.default_provider, {})
         given = {"api_key": api_key, "base_url": base_url}
         own.update({name: value for name, value in given.items() if value is not None})
@@ -143,6 +148,7 @@ class AsyncOneLLM:
                 routes=routes and {name: _route(name, given) for name, given in routes.items()},
                 hooks=_given(on_request=on_request, on_response=on_response, on_retry=on_retry, on_error=on_error),
             ),
+            limits=paced,
         )
         self.chat = AsyncChat(self._core)
         self.embeddings = AsyncEmbeddings(self._core)

@@ -16,6 +16,8 @@ key_env = "MINE_API_KEY"
 
 [routes.fast]                      # "route/fast" is a model: the first that can answers
 models = ["groq/llama-3.3-70b", "openai/gpt-5.4-mini"]
+[limits."openai/gpt-5.4"]          # of a model; those of a provider go into [providers.openai.limits]
+requests_per_minute = 500
 
 [providers.llama_cpp.options]      # models in this process have neither key nor host
 n_ctx = 8192
@@ -38,6 +40,7 @@ from msgspec import Struct, field, structs
 
 from onellm.errors import ConfigurationError, MissingKeyError
 from onellm.types.execution import Route
+from onellm.types.limits import Limits
 from onellm.types.options import OnUnsupported, Timeouts, TokenCredential, TokenSource
 from onellm.types.secret import Secret
 
@@ -55,6 +58,7 @@ class ProviderConfig(Struct, kw_only=True, forbid_unknown_fields=True):
     options:     the provider's own settings
     proxy:       a proxy for this provider alone
     allow_http:  plain http to a public address; the key then travels in the clear
+    limits:      how fast its calls may go out
     """
 
     api_key: str | None = None
@@ -65,6 +69,7 @@ class ProviderConfig(Struct, kw_only=True, forbid_unknown_fields=True):
     options: dict[str, Any] = {}
     proxy: str | None = None
     allow_http: bool = False
+    limits: Limits | None = None
 
     def __repr__(self) -> str:  # keys, headers and a proxy's password stay out
         return f"ProviderConfig(base_url={self.base_url!r}, key_env={self.key_env!r})"
@@ -80,6 +85,7 @@ class _File(Struct, kw_only=True, forbid_unknown_fields=True):
     embedding_model: str | None = None
     providers: dict[str, ProviderConfig] = {}
     routes: dict[str, Route] = {}
+    limits: dict[str, Limits] = {}
 
 
 class ConfigFile(Struct, frozen=True, kw_only=True):
@@ -217,6 +223,41 @@ def _duration(value: Any, source: str) -> float:
     if not _is_duration(value):
         raise ConfigurationError(f"deadline is {value!r} ({source}): give seconds above 0")
     return float(value)
+
+
+def limits(
+    given: Limits | Mapping[str, Limits] | None,
+    providers: Mapping[str, dict[str, Any]],
+    file: ConfigFile | None,
+) -> dict[str, Limits]:
+    """The limits from all places, by provider or "provider/model"; "" is every provider that is not named.
+
+    Takes "limits" out of the settings of providers.
+
+    Raises:
+        ConfigurationError: they are none; names the place.
+    """
+    found: dict[str, Limits] = {}
+    if file is not None:
+        found |= {name: said.limits for name, said in file.content.providers.items() if said.limits is not None}
+        found |= file.content.limits
+    for name, settings in providers.items():
+        if (own := settings.pop("limits", None)) is not None:
+            found[name] = _limits(own, f"providers[{name!r}]['limits']")
+    if isinstance(given, Limits):
+        found[""] = given
+    elif given is not None:
+        if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+            raise ConfigurationError('limits: give Limits(...), or a dict such as {"openai": Limits(...)}')
+        found |= {name: _limits(own, f"limits[{name!r}]") for name, own in given.items()}
+    return found
+
+
+def _limits(value: object, where: str) -> Limits:
+    try:
+        return msgspec.convert(value, Limits)
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"{where}: {exc}") from None
 
 
 def _is_duration(value: object) -> bool:

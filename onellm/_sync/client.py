@@ -24,6 +24,7 @@ from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.types.execution import Breaker, CircuitState, Route
+from onellm.types.limits import Limits
 from onellm.types.options import (
     FallbackOn,
     Hedge,
@@ -75,6 +76,7 @@ class OneLLM:
         on_response: "Callable[[ResponseEvent], object] | None" = None,
         on_retry: "Callable[[RetryEvent], object] | None" = None,
         on_error: "Callable[[ErrorEvent], object] | None" = None,
+        limits: Limits | Mapping[str, Limits] | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
@@ -97,6 +99,8 @@ class OneLLM:
         routes:           models under one name: {"fast": ["groq/llama-3.3-70b", …]} or `Route`; "route/fast" is a model
         on_request, on_response, on_retry, on_error:  functions, sync or async, that are told; what one raises, the
             call raises
+        limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
+            its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -126,6 +130,7 @@ class OneLLM:
                 on_response=on_response,
                 on_retry=on_retry,
                 on_error=on_error,
+                limits=limits,
             )
         )
 

@@ -33,17 +33,28 @@ from onellm.providers.protocols import (
 )
 from onellm.providers.registry import Registry
 from onellm.types.execution import Breaker, Route
+from onellm.types.limits import Limits
 from onellm.types.options import FallbackOn, Hedge, HttpOptions, OnInterrupt, Timeouts
 
 if TYPE_CHECKING:
     from onellm.policy.execution import Execution, Layer
     from onellm.policy.keys import KeyRing
     from onellm.policy.operations import Operation
+    from onellm.policy.pacing import Pacing
     from onellm.types.execution import CircuitState
     from onellm.types.secret import Secret
 
 _AROUND = ("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt")
-_OPTIONS = ("extra_body", "extra_headers", "extra_query", "timeout", "max_retries", "on_unsupported", *_AROUND)
+_OPTIONS = (
+    "extra_body",
+    "extra_headers",
+    "extra_query",
+    "timeout",
+    "max_retries",
+    "on_unsupported",
+    "priority",
+    *_AROUND,
+)
 
 
 class Bound(Struct, frozen=True):
@@ -82,6 +93,7 @@ class Core:
         retry: RetryPolicy,
         http_session: Any = None,
         around: Around = _NOTHING,
+        limits: Mapping[str, Limits] | None = None,
     ) -> None:
         self.config = config
         self.registry = registry
@@ -103,6 +115,11 @@ class Core:
         self._routes: dict[str, Route] = {**in_file, **around.routes}
         if self._routes or around.fallback_models:
             self._check_names()
+        self._pacing: Pacing | None = None
+        if limits:
+            from onellm.policy import pacing  # noqa: PLC0415 - for those who have limits
+
+            self._pacing = pacing.Pacing(limits)
 
     @property
     def transport(self) -> Transport:
@@ -229,6 +246,8 @@ class Core:
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
                 body=taken.get("extra_body"),
+                pace=None if self._pacing is None else self._pacing.of(bound.provider.name),
+                priority=taken.get("priority", 0),
             ),
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
@@ -364,6 +383,10 @@ class Core:
     def _settings(self, provider: Provider) -> ProviderSettings:
         arguments = self._arguments.get(provider.name, {})
         if not isinstance(provider, Configurable):
+            if self._pacing is not None and self._pacing.names(provider.name):
+                raise ConfigurationError(
+                    f"{provider.name} is not reached over the network and has no limits", provider=provider.name
+                )
             return ProviderSettings(options=config_module.resolve_options(provider.name, arguments, self.config.file))
         resolved = config_module.resolve_provider(
             provider.name,

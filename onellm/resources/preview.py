@@ -117,6 +117,7 @@ class PreviewCore(Core):
         self._bound = {}
         self._usual = {}
         self._rings = {}
+        self._pacing = None  # nothing is sent, so nothing waits
 
     def bind(self, name: str) -> Bound:
         bound = super().bind(name)

@@ -96,6 +96,7 @@ class CallOptions(TypedDict, total=False):
     max_retries:     how often a failed request is sent again; 0 is never
     deadline:        seconds for all of it: queueing, every attempt and the waits between them, fallbacks, the stream
     on_unsupported:  "raise" (the default), "warn" or "drop"
+    priority:        where there are limits, calls of a higher one go first; 0 is the default
     """
 
     extra_body: Mapping[str, Any] | None
@@ -105,6 +106,7 @@ class CallOptions(TypedDict, total=False):
     max_retries: int | None
     deadline: Annotated[float, Meta(gt=0)] | None
     on_unsupported: OnUnsupported | None
+    priority: int | None
 
 
 class ModelOptions(CallOptions, total=False):
