@@ -1,11 +1,7 @@
 """Falling back: which errors another model may not have, and what is said when all have failed."""
 
 from collections.abc import Collection, Sequence
-<<<<<<< HEAD
-from typing import Any
-=======
 from typing import cast
->>>>>>> main
 
 from onellm.errors import (
     APIConnectionError,
@@ -67,21 +63,11 @@ def falls(exc: OneLLMError, *, also_on: Collection[str], place: int, chosen: boo
 def spent(request: Request | None) -> bool:
     """Whether a file of the request gives its bytes once, and has begun to."""
     for name in request.__struct_fields__ if request is not None else ():
-<<<<<<< HEAD
-        value: Any = getattr(request, name)
-        if any(map(_begun, value if isinstance(value, list) else [value])):  # pyright: ignore[reportUnknownArgumentType] - of any type
-            return True
-=======
         value: object = getattr(request, name)
         for each in cast("list[object]", value) if isinstance(value, list) else [value]:
             if isinstance(each, InputFile) and isinstance(each.source, OneShot) and each.source.begun:
                 return True
->>>>>>> main
     return False
-
-
-def _begun(value: object) -> bool:
-    return isinstance(value, InputFile) and isinstance(value.source, OneShot) and value.source.begun
 
 
 def all_failed(errors: Sequence[OneLLMError]) -> FallbackError:
