@@ -25,6 +25,7 @@ from onellm import (
     RateLimitError,
 )
 from onellm.policy.circuits import Circuits
+from onellm.types.chat import ChatCompletion
 
 OK = Answer(chunks=[CHAT])
 DOWN = Answer(status=500)
@@ -254,7 +255,8 @@ async def test_a_storm_of_429s_loses_nothing_and_doubles_nothing(hosts: Hosts) -
 
         async def ask(number: str) -> str:
             ask = {**ONE, "messages": [{"role": "user", "content": number}]}
-            return (await client.chat.completions.create(**ask)).id
+            reply: ChatCompletion = await client.chat.completions.create(**ask)
+            return reply.id
 
         assert await asyncio.gather(*map(ask, numbers)) == numbers
         assert client.circuits()["a/one"].state == "closed"
@@ -294,9 +296,10 @@ async def test_a_schedule_of_faults_loses_nothing_and_doubles_nothing(hosts: Hos
         async def ask(number: str) -> str:
             ask = {**ONE, "messages": [{"role": "user", "content": number}]}
             try:
-                return (await client.chat.completions.create(**ask)).id
+                reply: ChatCompletion = await client.chat.completions.create(**ask)
             except FallbackError as exc:
                 return f"failed: {[each.provider for each in exc.errors]}"
+            return reply.id
 
         numbers = [str(number) for number in range(80)]
         results = await asyncio.gather(*map(ask, numbers))
