@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hosts import Hosts
@@ -25,7 +25,9 @@ from onellm import (
     RateLimitError,
 )
 from onellm.policy.circuits import Circuits
-from onellm.types.chat import ChatCompletion
+
+if TYPE_CHECKING:
+    from onellm.types.chat import ChatCompletion
 
 OK = Answer(chunks=[CHAT])
 DOWN = Answer(status=500)
@@ -51,7 +53,7 @@ async def hosts() -> AsyncIterator[Hosts]:
 def with_breaker(hosts: Hosts, breaker: Breaker, clock: Clock, **settings: Any) -> AsyncOneLLM:
     """A client whose circuits go by a clock of the test's."""
     client = AsyncOneLLM(providers=hosts.providers, breaker=breaker, **{"max_retries": 0, **settings})
-    execution = client._core.execution("a", {})
+    execution = client._core.execution({})
     assert execution is not None
     assert execution.circuits is not None
     execution.circuits._clock = clock

@@ -344,6 +344,22 @@ async def test_a_route_of_the_file(hosts: Hosts, tmp_path: Path, monkeypatch: py
         assert (await client.chat.completions.create(**{**ASK, "model": "route/fast"})).provider == "b"
 
 
+async def test_a_preview_of_a_route_is_of_its_first(hosts: Hosts) -> None:
+    async with routed(hosts, ["b/two", "a/one"]) as client:
+        preview = await client.chat.completions.preview(**{**ASK, "model": "route/fast"})
+    assert (preview.provider, preview.model) == ("b", "two")
+    assert not hosts.requests
+
+
+async def test_a_file_s_route_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "onellm.toml"
+    monkeypatch.setenv("ONELLM_CONFIG", str(path))
+    for wrong in ('strategy = "fastest"\nmodels = ["a/b"]', "models = 5", 'models = ["b"]', 'modles = ["a/b"]'):
+        path.write_text(f"[routes.fast]\n{wrong}\n")
+        with pytest.raises(ConfigurationError, match=r"fast|routes"):
+            AsyncOneLLM()
+
+
 async def test_a_route_as_a_fallback(hosts: Hosts) -> None:
     """Each model is asked once, though it be named twice."""
     hosts.play(a=DOWN, b=DOWN, c=OK)
@@ -370,9 +386,9 @@ async def test_the_quickest_of_a_route_is_first(hosts: Hosts) -> None:
         for _ in range(2):
             await client.chat.completions.create(**ask)
         assert hosts.asked == "ab"
-        client._core._latencies |= {("a", "one"): 2.0, ("b", "two"): 1.0}
+        client._core.binding()._latencies |= {("a", "one"): 2.0, ("b", "two"): 1.0}
         await client.chat.completions.create(**ask)
-        client._core._latencies |= {("a", "one"): 0.5, ("b", "two"): 1.0}
+        client._core.binding()._latencies |= {("a", "one"): 0.5, ("b", "two"): 1.0}
         await client.chat.completions.create(**ask)
     assert hosts.asked == "abba"
 
@@ -395,7 +411,7 @@ async def test_the_cheapest_of_a_route_is_first(hosts: Hosts) -> None:
     pytest.importorskip("genai_prices")
     models = ["a/one", "openai/gpt-4o", "openai/gpt-4o-mini"]
     async with routed(hosts, Route(models=models, strategy="cost")) as client:
-        assert client._core.expand(["route/fast"]) == ["openai/gpt-4o-mini", "openai/gpt-4o", "a/one"]
+        assert client._core.binding().expand(["route/fast"]) == ["openai/gpt-4o-mini", "openai/gpt-4o", "a/one"]
 
 
 @pytest.mark.parametrize(

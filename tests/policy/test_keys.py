@@ -69,7 +69,7 @@ async def test_a_refused_key_is_set_aside(loopback: Loopback, refusal: Answer, s
             reply: Any = await client.chat.completions.create(**ASK, stream=stream)
             if stream:
                 await reply.get_final_completion()
-        ring = client._core.keys("openai")
+        ring = client._core.binding().keys("openai")
         assert ring is not None
         assert ring.resting == 1
     assert lock.used == "01212"
@@ -165,7 +165,7 @@ async def test_keys_are_not_shown(loopback: Loopback) -> None:
     async with with_keys(loopback) as client:
         with pytest.raises(AuthenticationError) as caught:
             await client.chat.completions.create(**ASK)
-        ring = client._core.keys("openai")
+        ring = client._core.binding().keys("openai")
         assert ring is not None
         preview = await client.chat.completions.preview(**ASK)
         shown = [repr(ring), repr(ring.settings(1)), repr(client), repr(caught.value), str(caught.value), repr(preview)]
