@@ -138,7 +138,7 @@ class PreviewCore(Core):
     def execution(self, taken: Mapping[str, Any]) -> None:
         """Nothing: one request is enough, and what watches calls is not told of one that is not made."""
 
-    def _keep_keys(self, name: str, settings: ProviderSettings, more: object) -> None:  # noqa: ARG002 - of its base
+    def _keep_keys(self, name: str, settings: ProviderSettings, more: object) -> None:
         """None are used, and which are set aside is the client's to know."""
 
     def _settings(self, provider: Provider) -> ProviderSettings:
