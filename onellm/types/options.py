@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 from msgspec import Meta, Struct
 from typing_extensions import TypedDict
 
+from onellm.errors import InvalidRequestError
+
 TokenSource = Callable[[], "str | Awaitable[str]"]
 """Called before each request; gives a bearer token."""
 
@@ -74,8 +76,14 @@ class Hedge(Struct, frozen=True, forbid_unknown_fields=True):
     to:     the models that are asked, one after another; empty is the same one again, once
     """
 
-    after: Annotated[float, Meta(gt=0)]
+    after: float
     to: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.after > 0:
+            raise InvalidRequestError(f"hedge: after is {self.after!r}; give seconds above 0", param="hedge")
+        if isinstance(self.to, str):
+            raise InvalidRequestError(f"hedge: to is {self.to!r}; give a list of models", param="hedge")
 
 
 class CallOptions(TypedDict, total=False):
