@@ -268,6 +268,32 @@ async def test_embeddings_are_of_one_model(client: AsyncOneLLM, hosts: Hosts) ->
     assert len(reply.fallbacks) == 1
 
 
+@pytest.mark.parametrize("model", ["a/one", "route/fast"])
+async def test_batches_of_a_stream_move_each_by_itself(
+    hosts: Hosts, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the next takes less at once, a batch goes to it in parts."""
+    monkeypatch.setenv("CO_API_KEY", "k")
+
+    def vectors(request: Recorded) -> Answer:
+        if request.path.startswith("/a"):
+            return DOWN
+        texts = request.json["texts"]
+        assert len(texts) <= 96
+        return Answer(chunks=[{"id": "1", "embeddings": {"float": [[float(text)] for text in texts]}, "meta": {}}])
+
+    hosts.server.chooses(vectors)
+    providers: Any = {**hosts.providers, "cohere": {"base_url": f"{hosts.server.url}/cohere"}}
+    routes = {"fast": ["a/one", "cohere/two"]}
+    async with AsyncOneLLM(providers=providers, max_retries=0, routes=routes) as client:
+        inputs = [str(number) for number in range(400)]
+        more: Any = {"fallback_models": ["cohere/two"]} if model == "a/one" else {}
+        stream = client.embeddings.stream(inputs, model=model, batch_size=200, **more)
+        got = [vector[0] async for batch in stream for vector in batch.vectors]
+    assert got == [float(text) for text in inputs]
+    assert hosts.asked.count("a") == 2
+
+
 async def test_the_deadline_is_for_all(client: AsyncOneLLM, hosts: Hosts) -> None:
     """A fallback has what is left. When nothing is, the error is the deadline's, with a note of those before it."""
     hosts.play(a=DOWN, b=Answer(head=False, cut="stall"), c=OK)
