@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from onellm.types.cohere import CohereOptions
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
-    from onellm.types.limits import Limits
+    from onellm.types.limits import Limits, RedisLimits
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
@@ -171,7 +171,7 @@ _HOMES = {
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
     "types.ollama": ("OllamaOptions",),
-    "types.limits": ("Limits",),
+    "types.limits": ("Limits", "RedisLimits"),
     "types.options": ("HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
     "types.preview": ("PreviewedRequest",),
@@ -247,6 +247,7 @@ __all__ = [
     "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",
+    "RedisLimits",
     "RequestTimeoutError",
     "RequestTooLargeError",
     "ResponseDecodeError",

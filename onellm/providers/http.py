@@ -39,7 +39,7 @@ from onellm.errors import (
     UnsupportedFeatureError,
 )
 from onellm.providers._batch_lines import read_line
-from onellm.providers.answers import HttpAnswerStream, HttpBinary, is_json, locate, open_answer
+from onellm.providers.answers import HttpAnswerStream, HttpBinary, is_json, locate, note_usage, open_answer
 from onellm.providers.auth import BEARER, Auth, Outgoing, Renews, previewed_headers
 from onellm.providers.inline import read_whole
 from onellm.providers.protocols import (
@@ -468,6 +468,8 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             if response.status >= _REDIRECT:
                 raise refusal(dialect, response.status, response.headers, response.body)
             reply = dialect.decode_response(response.body, request)
+            if call.pace is not None:
+                note_usage(response, reply)
         except OneLLMError as exc:
             if http is not None:
                 _mark_final(exc, http)

@@ -102,6 +102,8 @@ class Core:
         self.registry.register(provider)
         self._bound.pop(provider.name, None)
         self._usual.pop(provider.name, None)
+        if self._pacing is not None:
+            self._pacing.forget(provider.name)
 
     def split(self, model: object) -> tuple[str, str]:
         """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
@@ -201,7 +203,7 @@ class Core:
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
                 body=taken.get("extra_body"),
-                pace=None if self._pacing is None else self._pacing.of(bound.provider.name),
+                pace=None if self._pacing is None else self._pacing.of(bound.provider.name, bound.settings),
                 priority=taken.get("priority", 0),
             ),
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
@@ -216,6 +218,8 @@ class Core:
         """Close the connections."""
         if self._transport is not None:
             await self._transport.aclose()
+        if self._pacing is not None:
+            await self._pacing.aclose()
 
     def _settings(self, provider: Provider) -> ProviderSettings:
         arguments = self._arguments.get(provider.name, {})
