@@ -27,11 +27,14 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        CircuitOpenError,
         ClientClosedError,
         ConfigurationError,
         ConflictError,
         ContentFilterError,
         ContextLengthExceededError,
+        DeadlineExceededError,
+        FallbackError,
         InternalServerError,
         InvalidRequestError,
         MaxTurnsError,
@@ -82,11 +85,13 @@ if TYPE_CHECKING:
     from onellm.types.bedrock import BedrockOptions
     from onellm.types.capabilities import Capabilities, Capability
     from onellm.types.cohere import CohereOptions
+    from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
+    from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions
     from onellm.types.limits import Limits, RedisLimits
     from onellm.types.ollama import OllamaOptions
-    from onellm.types.options import HttpOptions, Timeouts
+    from onellm.types.options import Hedge, HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
     from onellm.types.preview import PreviewedRequest
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
@@ -113,11 +118,14 @@ _HOMES = {
         "APITimeoutError",
         "AuthenticationError",
         "BadRequestError",
+        "CircuitOpenError",
         "ClientClosedError",
         "ConfigurationError",
         "ConflictError",
         "ContentFilterError",
         "ContextLengthExceededError",
+        "DeadlineExceededError",
+        "FallbackError",
         "InternalServerError",
         "InvalidRequestError",
         "MaxTurnsError",
@@ -168,11 +176,13 @@ _HOMES = {
     "types.bedrock": ("BedrockOptions",),
     "types.capabilities": ("Capabilities", "Capability"),
     "types.cohere": ("CohereOptions",),
+    "types.events": ("ErrorEvent", "RequestEvent", "ResponseEvent", "RetryEvent"),
+    "types.execution": ("Breaker", "CircuitState", "Route"),
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
     "types.ollama": ("OllamaOptions",),
     "types.limits": ("Limits", "RedisLimits"),
-    "types.options": ("HttpOptions", "Timeouts"),
+    "types.options": ("Hedge", "HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
     "types.preview": ("PreviewedRequest",),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
@@ -209,10 +219,13 @@ __all__ = [
     "BatchResults",
     "BedrockOptions",
     "BinaryResponse",
+    "Breaker",
     "Capabilities",
     "Capability",
     "ChatCompletion",
     "ChatCompletionStream",
+    "CircuitOpenError",
+    "CircuitState",
     "ClientClosedError",
     "CohereOptions",
     "Completion",
@@ -221,10 +234,14 @@ __all__ = [
     "ConflictError",
     "ContentFilterError",
     "ContextLengthExceededError",
+    "DeadlineExceededError",
     "Embedding",
+    "ErrorEvent",
+    "FallbackError",
     "File",
     "FunctionTool",
     "GoogleOptions",
+    "Hedge",
     "HttpOptions",
     "Image",
     "ImageStream",
@@ -248,12 +265,16 @@ __all__ = [
     "QuotaExceededError",
     "RateLimitError",
     "RedisLimits",
+    "RequestEvent",
     "RequestTimeoutError",
     "RequestTooLargeError",
     "ResponseDecodeError",
+    "ResponseEvent",
     "ResponseStream",
     "ResponseValidationError",
+    "RetryEvent",
     "RetryPolicy",
+    "Route",
     "RunChunk",
     "RunReply",
     "RunToolCall",

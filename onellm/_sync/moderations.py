@@ -7,7 +7,7 @@ from typing_extensions import Unpack
 from onellm._sync.portal import run
 from onellm.resources.moderations import AsyncModerations
 from onellm.types.moderations import ModerationCreateResponse, ModerationInput
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 
 
 class Moderations:
@@ -21,7 +21,7 @@ class Moderations:
         *,
         input: ModerationInput,  # noqa: A002 - OpenAI's name
         model: str | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[ModelOptions],
     ) -> ModerationCreateResponse:
         """Judge a text, texts one by one, or text and image parts together.
 

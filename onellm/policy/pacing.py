@@ -39,7 +39,7 @@ class Pacing:
         """Whether limits are given for a provider by its name."""
         return any(name.partition("/")[0] == provider for name in self._limits if name)
 
-    def of(self, provider: str, settings: ProviderSettings) -> "ProviderPace | None":
+    def of(self, provider: str) -> "ProviderPace | None":
         """What paces a provider; None where it has no limits."""
         if provider not in self._paces:
             whole = self._limits.get(provider, self._limits.get(_EVERY_PROVIDER))
@@ -48,7 +48,7 @@ class Pacing:
                 for name, limits in self._limits.items()
                 if name.startswith(f"{provider}/")
             }
-            made = ProviderPace(provider, whole, models, settings) if whole or models else None
+            made = ProviderPace(provider, whole, models) if whole or models else None
             # Two threads may come here at once: setdefault is one step, and one of the two is dropped unused.
             self._paces.setdefault(provider, made)
         return self._paces[provider]
@@ -65,57 +65,54 @@ class Pacing:
 
 
 class ProviderPace:
-    """Paces the requests of one provider: a `Pace`.
+    """Paces the requests of one provider: a `Pace`. Each of its keys has the limits for itself.
 
     One queue for all event loops where limits are kept in the process; where they are shared, one for each.
     """
 
-    def __init__(
-        self, provider: str, whole: Limits | None, models: Mapping[str, Limits], settings: ProviderSettings
-    ) -> None:
+    def __init__(self, provider: str, whole: Limits | None, models: Mapping[str, Limits]) -> None:
         self._provider = provider
         self._whole = whole
         self._models = models
-        self._settings = settings
         self._shared = _shared(provider, [*([whole] if whole else ()), *models.values()])
-        self._own = Pacer(whole, models) if self._shared is None else None
-        self._of_loops: dict[asyncio.AbstractEventLoop, tuple[Pacer, Remote]] = {}
+        self._of_keys: dict[object, Pacer] = {}
+        self._of_loops: dict[asyncio.AbstractEventLoop, dict[object, tuple[Pacer, Remote]]] = {}
 
-    def pacer(self) -> Pacer:
-        """The queue that the current event loop's requests wait in."""
-        if self._own is not None:
-            return self._own
+    def pacer(self, settings: ProviderSettings) -> Pacer:
+        """The queue that requests with these settings wait in, in the current event loop."""
+        key = settings.api_key
+        if self._shared is None:
+            found = self._of_keys.get(key)
+            # Two threads may come here at once: setdefault is one step, and one of the two is dropped unused.
+            return found or self._of_keys.setdefault(key, Pacer(self._whole, self._models))
         loop = asyncio.get_running_loop()
-        found = self._of_loops.get(loop)
-        if found is None:
+        if (of_keys := self._of_loops.get(loop)) is None:
             for other in [other for other in self._of_loops if other.is_closed()]:
                 self._of_loops.pop(other, None)
-            assert self._shared is not None  # noqa: S101 - or there would be one of its own
+            of_keys = self._of_loops[loop] = {}
+        if key not in of_keys:
             from onellm.policy.redis_limits import RedisRemote  # noqa: PLC0415 - for those who share
 
-            account = account_of(self._settings)
             limits = {**({"": self._whole} if self._whole else {}), **self._models}
-            remote = RedisRemote(self._shared, f"{self._provider}:{account}", limits, loop)
-            found = self._of_loops[loop] = (Pacer(self._whole, self._models, remote), remote)
-        return found[0]
+            remote = RedisRemote(self._shared, f"{self._provider}:{account_of(settings)}", limits, loop)
+            of_keys[key] = (Pacer(self._whole, self._models, remote), remote)
+        return of_keys[key][0]
 
     async def enter(self, call: Call, body: object, request: "Request") -> Call:
         if request.model not in self._models and self._whole is None:
             return call
         written = most_written(getattr(request, "params", {}))
-        paced = PacedTransport(self.pacer(), request.model, Cost(tokens=estimate(body) + written), call)
-        began = time.monotonic()
-        await paced.wait(call.timeouts.total)
-        return structs.replace(call, transport=paced, timeouts=_left(call.timeouts, began))
+        pacer = self.pacer(call.settings)
+        paced = PacedTransport(pacer, request.model, Cost(tokens=estimate(body) + written), call)
+        return structs.replace(call, timeouts=await paced.wait(call.timeouts), transport=paced)
 
     def give_up(self, call: Call) -> None:
         if isinstance(call.transport, PacedTransport):
             call.transport.give_up()
 
     async def aclose(self) -> None:
-        found = self._of_loops.pop(asyncio.get_running_loop(), None)
-        if found is not None:
-            await found[1].aclose()
+        for _, remote in self._of_loops.pop(asyncio.get_running_loop(), {}).values():
+            await remote.aclose()
 
 
 def require_redis() -> None:
@@ -157,13 +154,22 @@ class PacedTransport:
         self._transport: Transport = call.transport
         self._turn: Turn | None = None
 
-    async def wait(self, limit: float | None) -> None:
-        """Wait for the turn of the next request.
+    async def wait(self, timeouts: "Timeouts") -> "Timeouts":
+        """Wait for the turn of the next request, and give what is left of its time.
 
         Raises:
-            APITimeoutError: it has not come within `limit` seconds.
+            APITimeoutError: it has not come within the total limit, or before the deadline.
         """
-        self._turn = await self._pacer.turn(self._model, self._cost, self._priority, limit)
+        began = time.monotonic()
+        limit, left = timeouts.total, None if timeouts.until is None else max(0.0, timeouts.until - began)
+        deadline = left is not None and (limit is None or left < limit)
+        self._turn = await self._pacer.turn(
+            self._model, self._cost, self._priority, left if deadline else limit, deadline=deadline
+        )
+        waited = time.monotonic() - began
+        if limit is None or waited < _AT_ONCE:
+            return timeouts
+        return structs.replace(timeouts, total=max(_AT_ONCE, limit - waited))
 
     def give_up(self) -> None:
         """End a turn in which nothing was sent."""
@@ -217,9 +223,7 @@ class PacedTransport:
 
     async def _take(self, timeouts: "Timeouts") -> "tuple[Turn, Timeouts]":
         if self._turn is None:
-            began = time.monotonic()
-            await self.wait(timeouts.total)
-            timeouts = _left(timeouts, began)
+            timeouts = await self.wait(timeouts)
         turn, self._turn = self._turn, None
         assert turn is not None  # noqa: S101 - waited for
         turn.sent()
@@ -279,10 +283,3 @@ class PacedStream:
     def close(self) -> None:
         self._stream.close()
         self._turn.end()
-
-
-def _left(timeouts: "Timeouts", began: float) -> "Timeouts":
-    waited = time.monotonic() - began
-    if timeouts.total is None or waited < _AT_ONCE:
-        return timeouts
-    return structs.replace(timeouts, total=max(_AT_ONCE, timeouts.total - waited))

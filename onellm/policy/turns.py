@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, structs
 
-from onellm.errors import APITimeoutError, OneLLMError
+from onellm.errors import APITimeoutError, DeadlineExceededError, OneLLMError
 from onellm.policy.limits import Cost, Gate, Permit
 from onellm.policy.lines import Alarm, Line, Waiter, settle
 from onellm.types.limits import Limits
@@ -163,8 +163,8 @@ class Pacer:
 
     # --- for those who send ---
 
-    async def turn(self, model: str, cost: Cost, priority: int, limit: float | None) -> Turn:
-        """Wait for a turn, `limit` seconds at most.
+    async def turn(self, model: str, cost: Cost, priority: int, limit: float | None, *, deadline: bool = False) -> Turn:
+        """Wait for a turn, `limit` seconds at most; with `deadline` those are what is left of the call's.
 
         Raises:
             APITimeoutError: it has not come by then.
@@ -187,7 +187,7 @@ class Pacer:
                     timer.cancel()
         if waiter.turn is None:
             self.happens(self._leaves, waiter)
-            raise waiter.failure or _no_turn(model, limit or 0.0)
+            raise waiter.failure or _no_turn(model, None if deadline else limit)
         return waiter.turn
 
     def happens(self, what: Callable[..., None], *given: Any) -> None:
@@ -380,11 +380,10 @@ def _only_numbers(limits: Limits) -> Limits:
     return structs.replace(limits, adaptive=False, learn=False)
 
 
-def _no_turn(model: str, limit: float) -> APITimeoutError:
-    error = APITimeoutError(
-        f"no turn for a request to {model} within {limit:g} s (queue): the limits let fewer out than are asked; "
-        "raise the time with timeout=, or send less at once"
-    )
+def _no_turn(model: str, limit: float | None) -> APITimeoutError:
+    when = "before the deadline" if limit is None else f"within {limit:g} s"
+    words = f"no turn for a request to {model} {when} (queue): the limits let out less than is asked; give it more time"
+    error = DeadlineExceededError(words) if limit is None else APITimeoutError(f"{words} with timeout=")
     error.phase = "queue"
     error.unsent = True
     error.retryable = False  # the caller's own limit: trying again would only exceed it

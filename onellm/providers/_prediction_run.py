@@ -51,7 +51,9 @@ class Run:
         self._interval = interval
         self._own_hosts = own_hosts
         total = call.timeouts.total
-        self._ends = None if total is None else time.monotonic() + total
+        ends = None if total is None else time.monotonic() + total
+        until = call.timeouts.until
+        self._ends = until if ends is None or (until is not None and until < ends) else ends
 
     @property
     def limit(self) -> int:

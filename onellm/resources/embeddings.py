@@ -3,17 +3,17 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import structs
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
+from onellm.policy.execute import Options
 from onellm.providers.protocols import CountsInputs
 from onellm.resources import validation
-from onellm.resources.core import Core, Options
+from onellm.resources.core import Core
 from onellm.types.embeddings import (
     CreateEmbeddingResponse,
     EmbeddingInput,
@@ -68,15 +68,22 @@ class AsyncEmbeddings:
             on_unsupported=options.on_unsupported,
         )
         provider = cast("EmbeddingProvider", bound.provider)
-        most = (
-            provider.embedding_inputs(request, options.call)
-            if isinstance(provider, CountsInputs)
-            else provider.max_embedding_inputs
-        )
-        parts = _parts(inputs, most, provider.max_embedding_tokens)
-        if len(parts) == 1:
-            return await retry(provider.create_embeddings, options.retry, request, options.call)
-        return await _in_parts(provider, request, options, parts)
+        return await options.send_whole(_create, provider.create_embeddings, provider, request)
+
+
+def _create(
+    provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options
+) -> Coroutine[Any, Any, CreateEmbeddingResponse]:
+    """The whole call, in as many requests as its provider wants it."""
+    most = (
+        provider.embedding_inputs(request, options.call)
+        if isinstance(provider, CountsInputs)
+        else provider.max_embedding_inputs
+    )
+    parts = _parts(request.input, most, provider.max_embedding_tokens)
+    if len(parts) == 1:
+        return options.send(provider.create_embeddings, request)
+    return _in_parts(provider, request, options, parts)
 
 
 def _inputs(given: EmbeddingInput) -> tuple[list[str] | list[list[int]], bool]:
@@ -134,7 +141,7 @@ async def _in_parts(
     async def send(part: slice) -> CreateEmbeddingResponse:
         async with gate:
             piece = structs.replace(request, input=request.input[part], adjustments=[])
-            reply = await retry(provider.create_embeddings, options.retry, piece, options.call)
+            reply = await options.send(provider.create_embeddings, piece)
         reply.raw = b""  # the vectors are there; their text would be held until the last part has come
         return reply
 

@@ -11,7 +11,6 @@ from msgspec import Struct
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.types.moderations import (
@@ -20,7 +19,7 @@ from onellm.types.moderations import (
     ModerationInput,
     ModerationRequest,
 )
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 
 if TYPE_CHECKING:
     from onellm.providers.protocols import ModerationProvider
@@ -37,7 +36,7 @@ class AsyncModerations:
         *,
         input: ModerationInput,  # noqa: A002 - OpenAI's name
         model: str | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[ModelOptions],
     ) -> ModerationCreateResponse:
         """Judge a text, texts one by one, or text and image parts together.
 
@@ -62,7 +61,7 @@ class AsyncModerations:
             on_unsupported=taken.on_unsupported,
         )
         provider = cast("ModerationProvider", bound.provider)
-        return await retry(lambda: provider.create_moderation(request, taken.call), taken.retry)
+        return await taken.send(provider.create_moderation, request)
 
 
 def _listed(given: Any) -> list[Any]:

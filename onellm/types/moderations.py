@@ -7,7 +7,7 @@ from msgspec import field
 
 from onellm.types.base import Answer, Model
 from onellm.types.chat_params import ImagePart, ImagePartParam, TextPart, TextPartParam
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 V = TypeVar("V")
@@ -16,7 +16,7 @@ ModerationInput: TypeAlias = str | Iterable[str | TextPartParam | ImagePartParam
 """One text; many texts, each judged by itself; or parts that are judged together. Texts and parts do not mix."""
 
 
-class ModerationArguments(CallOptions, total=False):
+class ModerationArguments(ModelOptions, total=False):
     """What is judged and the options of the call, to be checked together."""
 
     input: Required[str | list[str | TextPart | ImagePart]]

@@ -18,7 +18,9 @@ from onellm import (
     APITimeoutError,
     AsyncOneLLM,
     BadRequestError,
+    Breaker,
     ConfigurationError,
+    DeadlineExceededError,
     InvalidRequestError,
     Limits,
     RateLimitError,
@@ -40,7 +42,7 @@ def pacer_of(client: AsyncOneLLM) -> Pacer:
     assert client._core._pacing is not None
     pace = client._core._pacing._paces["openai"]
     assert pace is not None
-    return pace.pacer()
+    return pace.pacer(client._core.bind("openai").settings)
 
 
 def gate_of(client: AsyncOneLLM) -> Gate:
@@ -377,6 +379,42 @@ async def test_waiting_for_a_turn_takes_of_the_calls_time(loopback: Loopback) ->
         assert time.monotonic() - began < 0.25  # not 0.3: what it waited is gone
         assert gate_of(client).under_way == 0
     assert len(loopback.requests) == 2
+
+
+async def test_waiting_for_a_turn_ends_at_the_deadline(loopback: Loopback) -> None:
+    """With the error of deadlines, which names the queue. The provider was not asked: its breaker stays closed."""
+    held = Held()
+    loopback.chooses(held)
+    async with client_of(loopback, Limits(concurrency=1), breaker=Breaker(failures=1)) as client:
+        first = asyncio.create_task(client.chat.completions.create(**ASK))
+        await soon(loopback.wait_for_requests(1))
+        limits: list[dict[str, Any]] = [{"deadline": 0.05}, {"timeout": 0.05}]
+        for limit in limits:
+            with pytest.raises(APITimeoutError, match="no turn") as caught:
+                await client.chat.completions.create(**ASK, **limit)
+            assert caught.value.phase == "queue"
+            assert isinstance(caught.value, DeadlineExceededError) is ("deadline" in limit)
+        held.open()
+        await first
+        last = asyncio.create_task(client.chat.completions.create(**ASK))
+        await soon(loopback.wait_for_requests(2))
+        held.open()
+        await last
+
+
+async def test_each_key_has_the_limits_for_itself(loopback: Loopback) -> None:
+    """Two keys, one request at once each: two requests at once, one with each key."""
+    held = Held()
+    loopback.chooses(held)
+    limits = Limits(concurrency=1)
+    async with AsyncOneLLM(api_key=["one", "two"], base_url=f"{loopback.url}/v1", limits=limits) as client:
+        tasks = [asyncio.create_task(client.chat.completions.create(**ASK)) for _ in range(3)]
+        await soon(loopback.wait_for_requests(2))
+        assert {request.headers["authorization"] for request in loopback.requests} == {"Bearer one", "Bearer two"}
+        held.open(2)
+        await soon(loopback.wait_for_requests(3))
+        held.open()
+        await asyncio.gather(*tasks)
 
 
 # --- what providers say ---
