@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
     from onellm._sync.parsing import ParsedChatCompletionStream
+    from onellm._sync.pipelines import EmbeddingStream
     from onellm._sync.responses import ResponseStream
     from onellm._sync.runs import ToolRun
     from onellm._sync.streams import ChatCompletionStream, CompletionStream, ModelPull
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        CheckpointError,
         CircuitOpenError,
         ClientClosedError,
         ConfigurationError,
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from onellm.resources.media import audio, document, image
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
+    from onellm.resources.pipelines import AsyncEmbeddingStream
     from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.runs import AsyncToolRun
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream, AsyncModelPull
@@ -93,6 +96,7 @@ if TYPE_CHECKING:
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import Hedge, HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
+    from onellm.types.pipelines import EmbeddingBatch, PipelineFailure, PipelineProgress
     from onellm.types.preview import PreviewedRequest
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
 
@@ -107,6 +111,7 @@ _HOMES = {
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
     "_sync.parsing": ("ParsedChatCompletionStream",),
+    "_sync.pipelines": ("EmbeddingStream",),
     "_sync.responses": ("ResponseStream",),
     "_sync.runs": ("ToolRun",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream", "ModelPull"),
@@ -118,6 +123,7 @@ _HOMES = {
         "APITimeoutError",
         "AuthenticationError",
         "BadRequestError",
+        "CheckpointError",
         "CircuitOpenError",
         "ClientClosedError",
         "ConfigurationError",
@@ -157,6 +163,7 @@ _HOMES = {
     "resources.media": ("audio", "document", "image"),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.parsing": ("AsyncParsedChatCompletionStream",),
+    "resources.pipelines": ("AsyncEmbeddingStream",),
     "resources.responses": ("AsyncResponseStream",),
     "resources.runs": ("AsyncToolRun",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream", "AsyncModelPull"),
@@ -180,10 +187,11 @@ _HOMES = {
     "types.execution": ("Breaker", "CircuitState", "Route"),
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions",),
-    "types.ollama": ("OllamaOptions",),
     "types.limits": ("Limits", "RedisLimits"),
+    "types.ollama": ("OllamaOptions",),
     "types.options": ("Hedge", "HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
+    "types.pipelines": ("EmbeddingBatch", "PipelineFailure", "PipelineProgress"),
     "types.preview": ("PreviewedRequest",),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
 }
@@ -199,6 +207,7 @@ __all__ = [
     "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
     "AsyncCompletionStream",
+    "AsyncEmbeddingStream",
     "AsyncImageStream",
     "AsyncModelPull",
     "AsyncOneLLM",
@@ -224,6 +233,7 @@ __all__ = [
     "Capability",
     "ChatCompletion",
     "ChatCompletionStream",
+    "CheckpointError",
     "CircuitOpenError",
     "CircuitState",
     "ClientClosedError",
@@ -236,6 +246,8 @@ __all__ = [
     "ContextLengthExceededError",
     "DeadlineExceededError",
     "Embedding",
+    "EmbeddingBatch",
+    "EmbeddingStream",
     "ErrorEvent",
     "FallbackError",
     "File",
@@ -261,6 +273,8 @@ __all__ = [
     "ParsedChatCompletion",
     "ParsedChatCompletionStream",
     "PermissionDeniedError",
+    "PipelineFailure",
+    "PipelineProgress",
     "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",

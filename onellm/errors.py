@@ -6,6 +6,7 @@
     │   │   ├── MissingKeyError           no API key was found
     │   │   └── MissingDependencyError    an extra is not installed
     │   ├── InvalidRequestError           an argument is wrong; the message has its path
+    │   ├── CheckpointError               the checkpoint is of another run, or cannot be used
     │   ├── UnknownProviderError          no provider of that name
     │   ├── UnsupportedFeatureError       the provider lacks the operation
     │   │   └── UnsupportedParameterError the provider cannot express the argument
@@ -173,6 +174,10 @@ class MissingDependencyError(ConfigurationError):
 
 class InvalidRequestError(UsageError):
     """An argument is wrong; the message begins with its path, such as `messages[2].content[0].type`."""
+
+
+class CheckpointError(UsageError):
+    """The checkpoint of a pipeline is of another run, or cannot be used; says why."""
 
 
 class UnknownProviderError(UsageError):

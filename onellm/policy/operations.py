@@ -74,6 +74,7 @@ def _rows() -> list[Operation]:
         whole("files.retrieve", "retrieve_file", "files", moves=False),
         Operation(name="files.content", method="open_file", served="files", answers="bytes"),
         whole("files.delete", "delete_file", "files", moves=False),
+        whole("files.signed_url", "create_file_url", "file_urls", moves=False),
         whole("files.create", "create_upload", "uploads", moves=False),
         whole("files.create", "add_upload_part", "uploads", moves=False),
         whole("files.create", "complete_upload", "uploads", moves=False),

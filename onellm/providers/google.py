@@ -20,7 +20,7 @@ from onellm.dialects.gemini.models import GeminiModels
 from onellm.dialects.gemini.speech import GeminiSpeech
 from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
-from onellm.providers.answers import locate
+from onellm.providers.answers import Held, locate
 from onellm.providers.auth import HeaderKey
 from onellm.providers.gemini_host import GeminiHost
 from onellm.providers.http import refusal
@@ -116,26 +116,6 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
         deleted = await super().delete_file(file_id, call)
         deleted.id = file_id
         return deleted
-
-
-class Held:
-    """What is here already, as an answer that is read as it comes."""
-
-    adjustments: tuple[str, ...] = ()
-    content_type = "application/jsonl"
-    request_id: str | None = None
-
-    def __init__(self, provider: str, content: bytes) -> None:
-        self.provider = provider
-        self.content_length: int | None = len(content)
-        self._left = content
-
-    async def read(self) -> bytes:
-        left, self._left = self._left, b""
-        return left
-
-    def close(self) -> None:
-        self._left = b""
 
 
 def _upload_url(response: Response, call: Call) -> str:

@@ -16,6 +16,7 @@ from onellm.dialects.base import (
     EmbeddingDialect,
     ErrorDecoder,
     FileDialect,
+    FileUrlDialect,
     HttpRequest,
     ImageDialect,
     InlineBatchDialect,
@@ -65,7 +66,7 @@ from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
-from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, Upload, UploadPart
+from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, FileUrl, Upload, UploadPart
 from onellm.types.files import InputFile
 from onellm.types.images import ImageRequest, ImagesResponse
 from onellm.types.models import ModelInfo
@@ -122,6 +123,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     image_edits: ImageDialect | None = None
     image_variations: ImageDialect | None = None
     files: FileDialect | None = None
+    file_urls: FileUrlDialect | None = None
     uploads: UploadDialect | None = None
     batches: BatchDialect | None = None
     models: ModelsDialect | None = None
@@ -341,6 +343,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         dialect = self._dialect(self.files, "files")
         return await self.fetch(dialect, lambda: dialect.encode_delete(file_id), dialect.decode_deleted, call)
 
+    async def create_file_url(self, file_id: str, expires_in: int | None, call: Call) -> FileUrl:
+        dialect = self._dialect(self.file_urls, "file_urls")
+        return await self.fetch(
+            dialect, lambda: dialect.encode_request(file_id, expires_in), dialect.decode_response, call
+        )
+
     @property
     def largest_whole_file(self) -> int:
         return self._dialect(self.uploads, "uploads").largest_whole
@@ -375,6 +383,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     @property
     def inline_batches(self) -> bool:
         return isinstance(self.batches, InlineBatchDialect)
+
+    @property
+    def most_inline_requests(self) -> int | None:
+        return self.batches.most_inline if isinstance(self.batches, InlineBatchDialect) else None
 
     def check_batch(self, request: BatchCreateRequest) -> None:
         self._dialect(self.batches, "batches").encode_create(request)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from onellm.types.chat_params import ChatRequest
     from onellm.types.completions import Completion, CompletionRequest
     from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
-    from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, Upload, UploadPart
+    from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, FileUrl, Upload, UploadPart
     from onellm.types.files import Form, InputFile
     from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
     from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
@@ -432,6 +432,15 @@ class ModelProvider(Protocol):
 
 
 @runtime_checkable
+class PagedModelProvider(Protocol):
+    """A provider of models whose list comes in pages; its `list_models` is the first of them."""
+
+    async def list_models_page(self, query: Mapping[str, str], call: Call) -> Listing[ModelInfo]:
+        """One page: the first where the query is empty, else the one that a page's `next` has asked for."""
+        ...
+
+
+@runtime_checkable
 class CapabilityProvider(Protocol):
     """Can be asked what a model can do; `publishes_capabilities` where it has an answer."""
 
@@ -467,6 +476,13 @@ class FileProvider(Protocol):
         ...
 
     async def delete_file(self, file_id: str, call: Call) -> FileDeleted: ...
+
+
+@runtime_checkable
+class FileUrlProvider(Protocol):
+    """Gives URLs by which its files can be read without a key. `expires_in` is seconds; None leaves it to the host."""
+
+    async def create_file_url(self, file_id: str, expires_in: int | None, call: Call) -> FileUrl: ...
 
 
 @runtime_checkable
@@ -515,6 +531,11 @@ class InlineBatchProvider(Protocol):
     @property
     def inline_batches(self) -> bool:
         """Whether it does; else batches are made of files."""
+        ...
+
+    @property
+    def most_inline_requests(self) -> int | None:
+        """The most that a batch takes in this way; of more a file is made. None where it makes none of files."""
         ...
 
     async def open_batch_results(self, batch: Batch, call: Call) -> Binary:
@@ -580,6 +601,7 @@ OPERATIONS: dict[str, type] = {
     "image_edits": ImageEditProvider,
     "image_variations": ImageVariationProvider,
     "files": FileProvider,
+    "file_urls": FileUrlProvider,
     "uploads": UploadProvider,
     "batches": BatchProvider,
     "models": ModelProvider,

@@ -92,7 +92,8 @@ class AsyncBatches:
 
         requests:  their bodies go out as they are, under the provider's own names, but for `model`, which is
             "provider/model" as everywhere and says the provider where `provider` does not. They are looked at and
-            sent one by one, as a file with the purpose "batch"; that file stays.
+            sent one by one, as a file with the purpose "batch"; that file stays. There is none where the provider
+            takes requests in the call itself, and they are not too many for that.
         endpoint:  where the requests go: "/v1/chat/completions", "/v1/embeddings", …
 
         As for files, what may have begun is not begun again unless `max_retries` stands in the call itself.
@@ -131,12 +132,16 @@ class AsyncBatches:
         served.check_batch(request)
         if first is None or waiting is None:
             return await options.send_making(served.create_batch, request, asked=asked)
-        if _inline(served):
-            request.lines = [*_encoded(served, names, first, waiting, endpoint)]
-            return await options.send_making(served.create_batch, request, asked=asked)
+        encoded = _encoded(served, names, first, waiting, endpoint)
+        if isinstance(served, InlineBatchProvider) and served.inline_batches:
+            held, whole = _held(encoded, served.most_inline_requests)
+            if whole:
+                request.lines = held
+                return await options.send_making(served.create_batch, request, asked=asked)
+            encoded = chain(held, encoded)
         self._core.require(name, "files")
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as lines:
-            await _write(_encoded(served, names, first, waiting, endpoint), cast("IO[bytes]", lines))
+            await _write(encoded, cast("IO[bytes]", lines))
             sent = await self._files.create(
                 file=("batch.jsonl", cast("IO[bytes]", lines), "application/jsonl"),
                 purpose="batch",
@@ -333,6 +338,20 @@ def _encoded(
         yield provider.encode_batch_line(own.custom_id, own.body, endpoint)
 
 
+def _held(lines: Iterator[bytes], most: int | None) -> tuple[list[bytes], bool]:
+    """The lines that a call may hold, and whether they are all; else it is as many as were looked at."""
+    if most is None:
+        return [*lines], True
+    held: list[bytes] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if len(held) > most or size > _IN_MEMORY:
+            return held, False
+    return held, True
+
+
 async def _write(lines: Iterator[bytes], target: IO[bytes]) -> None:
     waiting = bytearray()
     for line in lines:
@@ -355,7 +374,11 @@ async def _results(bound: Bound, options: Options, batch_id: str) -> AsyncGenera
     found = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
     if not found and batch.status == "failed":
         raise BadRequestError(_why(batch), provider=batch.provider, request_id=batch.request_id, body=batch.raw)
-    if isinstance(provider, InlineBatchProvider) and provider.inline_batches:
+    if (
+        isinstance(provider, InlineBatchProvider)
+        and provider.inline_batches
+        and not (found and provider.most_inline_requests)  # of files, they come in files
+    ):
         source = await options.send(provider.open_batch_results, batch)
         async with contextlib.aclosing(_lines(source, f"the results of {batch_id}", options)) as lines:
             async for line in lines:

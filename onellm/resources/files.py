@@ -12,13 +12,21 @@ from onellm.resources.binary import AsyncBinaryResponse
 from onellm.resources.core import Bound, Core
 from onellm.resources.pages import AsyncPages
 from onellm.resources.uploads import send_in_parts, size_of
-from onellm.types.file_objects import FileCreateParams, FileDeleted, FileListParams, FileObject, FileRequest
+from onellm.types.file_objects import (
+    FileCreateParams,
+    FileDeleted,
+    FileListParams,
+    FileObject,
+    FileRequest,
+    FileUrl,
+    FileUrlParams,
+)
 from onellm.types.files import FileInput, InputFile, input_file
 from onellm.types.options import CallOptions
 from onellm.types.pages import Listing, ListRequest
 
 if TYPE_CHECKING:
-    from onellm.providers.protocols import FileProvider, UploadProvider
+    from onellm.providers.protocols import FileProvider, FileUrlProvider, UploadProvider
 
 T = TypeVar("T")
 
@@ -113,6 +121,20 @@ class AsyncFiles:
         served = cast("FileProvider", bound.provider)
         source = await taken.send(served.open_file, validation.text(file_id, "file_id"))
         return AsyncBinaryResponse(source, max_bytes=taken.call.max_body_bytes)
+
+    async def signed_url(
+        self, file_id: str, *, provider: str | None = None, **params: Unpack[FileUrlParams]
+    ) -> FileUrl:
+        """A URL by which whoever has it can read a file, without a key, until it expires.
+
+        Raises:
+            UnsupportedFeatureError: the provider gives none; says who does.
+            NotFoundError: there is no such file.
+        """
+        bound, taken, given = _prepare(self._core, "file_urls", "files.signed_url", provider, params, FileUrlParams)
+        served = cast("FileUrlProvider", bound.provider)
+        name = validation.text(file_id, "file_id")
+        return await taken.send(served.create_file_url, name, given.get("expires_in"))
 
     async def delete(self, file_id: str, *, provider: str | None = None, **options: Unpack[CallOptions]) -> FileDeleted:
         """Delete a file.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from msgspec import structs
 from typing_extensions import Unpack
 
-from onellm.providers.protocols import CapabilityProvider
+from onellm.providers.protocols import CapabilityProvider, PagedModelProvider
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.resources.pages import AsyncPages
@@ -27,7 +27,9 @@ class AsyncModels:
         self._core = core
 
     def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> AsyncPages[ModelInfo]:
-        """The models of a provider, the default one where none is named; they come in one page.
+        """The models of a provider, the default one where none is named.
+
+        They come in one page, except where a host has more of them than it lists at once.
 
         Raises:
             UnsupportedFeatureError: the provider has no list.
@@ -39,7 +41,9 @@ class AsyncModels:
         taken = self._core.options(bound, given)
         served = cast("ModelProvider", bound.provider)
 
-        async def fetch(_: Mapping[str, str]) -> Listing[ModelInfo]:
+        async def fetch(query: Mapping[str, str]) -> Listing[ModelInfo]:
+            if isinstance(served, PagedModelProvider):
+                return await taken.send(served.list_models_page, query)
             models = await taken.send(served.list_models)
             return Listing(data=models, provider=name, request_id=models[0].request_id if models else None)
 
