@@ -223,10 +223,12 @@ class RedisRemote:
                 heard, self._heard = self._heard, None
                 try:
                     waits = await self._say(said)
-                except Exception as exc:  # noqa: BLE001 - whatever it is, who waits hears of it
+                except BaseException as exc:  # whatever it is, who waits hears of it
                     self._fails(exc, said)
                     if heard is not None:
                         heard(self._no_answer(exc))
+                    if not isinstance(exc, Exception):
+                        raise
                 else:
                     self._lost = False
                     if heard is not None:
@@ -265,15 +267,15 @@ class RedisRemote:
             self._look = min(self._look * 2, _LAST_LOOK)
         return found
 
-    def _fails(self, exc: Exception, said: _Said) -> None:
+    def _fails(self, exc: BaseException, said: _Said) -> None:
         for ask in said.asks:
             self._under_way.pop(ask["id"], None)
-        if not self._lost:
+        if not self._lost and isinstance(exc, Exception):
             self._lost = True
             goes_on = "each process keeps its limits by itself" if self._place.on_failure == "local" else "calls fail"
             logger.warning("limits in Redis at %s: %s; meanwhile %s", self._place.where, _words(exc), goes_on)
 
-    def _no_answer(self, exc: Exception) -> OneLLMError | None:
+    def _no_answer(self, exc: BaseException) -> OneLLMError | None:
         if self._place.on_failure == "local":
             return None
         error = APIConnectionError(
@@ -320,35 +322,38 @@ class RedisRemote:
         redis: Any = Redis
         connection = redis.from_url(place.url, socket_timeout=place.timeout, socket_connect_timeout=place.timeout)
         # A loop that ends in good order closes what it has open: it knows this generator from here on.
-        self._keeper = _keep(connection)
+        self._keeper = self._keep(connection)
         await self._keeper.__anext__()
         script: Callable[..., Awaitable[Any]] = connection.register_script(_SCRIPT)
         self._script = script
         return script
 
+    async def _keep(self, connection: Any) -> AsyncGenerator[None, None]:
+        """Hold the connection; at the end give back what is still under way, and close it."""
+        try:
+            yield
+        finally:
+            self._closing = True
+            if self._renewal is not None:
+                self._renewal.cancel()
+            said = self._next
+            said.ended += [said.of(ask) for ask in self._under_way.values()]
+            self._under_way.clear()
+            if said.places:
+                with contextlib.suppress(Exception):  # what is not said is left to the leases
+                    await self._say(said)
+            await connection.aclose()
+
     async def aclose(self) -> None:
         """Give back what is still under way, and close the connection."""
-        for ask in list(self._under_way.values()):
-            self._ended(ask)
         if self._sending is not None:
-            await self._sending
-        if self._renewal is not None:
-            self._renewal.cancel()
-        self._closing = True
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            await keeper.aclose()
+            await asyncio.wait([self._sending])
+        if self._keeper is not None:
+            await self._keeper.aclose()
 
 
-def _words(exc: Exception) -> str:
+def _words(exc: BaseException) -> str:
     return f"{type(exc).__name__} {exc}"[:_MOST_WORDS].strip()
-
-
-async def _keep(connection: Any) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await connection.aclose()
 
 
 def _as_rule(made: Bucket) -> list[float]:

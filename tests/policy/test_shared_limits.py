@@ -206,6 +206,45 @@ async def test_cancelled_waiters_leave_nothing(loopback: Loopback, redis: RedisH
     assert await in_redis(redis) == {}
 
 
+async def test_a_client_that_is_closed_gives_its_places_back(loopback: Loopback, redis: RedisHost) -> None:
+    """At once, also those of streams that nobody closed; and so does a loop that ends."""
+    loopback.plays(streamed(*STREAM, pause={2: asyncio.Event().wait}))
+    limits = Limits(concurrency=1, shared=redis.url)
+    client = client_of(loopback, limits)
+    stream: Any = await client.chat.completions.create(**ASK, stream=True)
+    assert await in_redis(redis) != {}
+    await client.aclose()
+    assert await in_redis(redis) == {}
+    await stream.aclose()
+    code = """
+import asyncio, sys
+from onellm import AsyncOneLLM, Limits
+client = AsyncOneLLM(api_key="k", base_url=sys.argv[1], limits=Limits(concurrency=1, shared=sys.argv[2]))
+kept = []
+async def main():
+    ask = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+    kept.append(await client.chat.completions.create(**ask, stream=True))
+asyncio.run(main())
+"""
+    assert await python(code, f"{loopback.url}/v1", redis.url, flags=("-W", "error")) == ""
+    assert await in_redis(redis) == {}
+
+
+async def test_cancelling_all_tasks_of_a_loop_stops_nobody_else(loopback: Loopback, redis: RedisHost) -> None:
+    """Also that which asks Redis: who waits goes on."""
+    host = Counting()
+    loopback.chooses(host)
+    async with client_of(loopback, Limits(concurrency=2, shared=redis.url)) as client:
+        before = asyncio.all_tasks()
+        calls = [asyncio.create_task(client.chat.completions.create(**ASK)) for _ in range(5)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - before - set(calls):
+            task.cancel()
+        await soon(asyncio.gather(*calls))
+    assert len(loopback.requests) == 5
+
+
 async def in_redis(redis: RedisHost) -> dict[bytes, Any]:
     """All that lies in it."""
     from redis.asyncio import Redis  # noqa: PLC0415 - where it is installed
