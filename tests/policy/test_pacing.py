@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import sys
 import threading
 import time
@@ -601,6 +602,64 @@ def test_a_loop_that_ends_leaves_no_turn_taken() -> None:
 
     asyncio.run(again())
     assert pacer.line("m").gate.under_way == 0
+
+
+FORKED = """
+import asyncio, gc, os, sys
+from onellm import AsyncOneLLM, Limits
+
+client = AsyncOneLLM(api_key="k", base_url=sys.argv[1], limits=Limits(concurrency=1))
+ask = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+stream = asyncio.run(client.chat.completions.create(**ask, stream=True))  # its turn is the parent's
+if (child := os.fork()) == 0:
+    replies = asyncio.run(client.chat.completions.create(**ask, timeout=10))
+    stream = None
+    gc.collect()
+    pace = client._core._pacing._paces["openai"]
+    under_way = pace.pacer(client._core.bind("openai").settings).line("m").gate.under_way
+    os._exit(under_way)
+assert os.waitpid(child, 0)[1] == 0
+asyncio.run(stream.aclose())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+async def test_the_child_of_a_fork_has_turns_of_its_own(loopback: Loopback) -> None:
+    """It does not wait for what its parent has under way, and does not end it either."""
+    loopback.plays(streamed(*STREAM, pause={2: asyncio.Event().wait}), Answer(chunks=[CHAT]))
+    assert await python(FORKED, f"{loopback.url}/v1", flags=("-W", "error")) == ""
+    assert len(loopback.requests) == 2
+
+
+async def test_blocking_calls_wait_for_their_turn(loopback: Loopback) -> None:
+    """In any number of threads, through one client."""
+    code = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from onellm import Limits, OneLLM
+
+with OneLLM(api_key="k", base_url=sys.argv[1], limits=Limits(concurrency=2)) as client, ThreadPoolExecutor(8) as pool:
+    ask = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+    calls = [pool.submit(client.chat.completions.create, **ask, priority=number % 3) for number in range(24)]
+    assert all(call.result().choices for call in calls)
+"""
+    under_way = most = 0
+
+    def choose(_: Recorded) -> Answer:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+
+        async def work() -> None:
+            nonlocal under_way
+            await asyncio.sleep(0.005)
+            under_way -= 1
+
+        return Answer(chunks=[CHAT], pause={0: work})
+
+    loopback.chooses(choose)
+    assert await python(code, f"{loopback.url}/v1", flags=("-W", "error")) == ""
+    assert (len(loopback.requests), most) == (24, 2)
 
 
 async def test_who_has_no_limits_pays_nothing() -> None:
