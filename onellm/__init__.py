@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from onellm._sync.pages import Page
     from onellm._sync.parsing import ParsedChatCompletionStream
     from onellm._sync.pipelines import EmbeddingStream
+    from onellm._sync.realtime import RealtimeSession
     from onellm._sync.responses import ResponseStream
     from onellm._sync.runs import ToolRun
     from onellm._sync.streams import ChatCompletionStream, CompletionStream, ModelPull
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.pipelines import AsyncEmbeddingStream
+    from onellm.resources.realtime import AsyncRealtimeSession
     from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.runs import AsyncToolRun
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream, AsyncModelPull
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
         Embedding,
         File,
         Image,
+        Realtime,
         Speech,
         configure,
     )
@@ -91,14 +94,51 @@ if TYPE_CHECKING:
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.functions import FunctionTool
-    from onellm.types.google import GoogleOptions
+    from onellm.types.google import GoogleOptions, LiveOptions
     from onellm.types.limits import Limits, RedisLimits
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import Hedge, HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
     from onellm.types.pipelines import EmbeddingBatch, PipelineFailure, PipelineProgress
     from onellm.types.preview import PreviewedRequest
+    from onellm.types.realtime import RealtimeToken, Reconnect
+    from onellm.types.realtime_events import (
+        AudioDelta,
+        AudioDone,
+        InputCommitted,
+        InputSpeechStarted,
+        InputSpeechStopped,
+        Interrupted,
+        RateLimitsUpdated,
+        RealtimeEvent,
+        RealtimeToolCall,
+        RealtimeUsage,
+        ResponseDone,
+        ResponseStarted,
+        SessionClosed,
+        SessionError,
+        SessionExpiring,
+        SessionReady,
+        SessionReconnected,
+        SessionResumable,
+        SessionUpdated,
+        SessionWarning,
+        TextDelta,
+        TextDone,
+        ToolCallDelta,
+        ToolCallReady,
+        ToolCallsCancelled,
+        ToolResultSent,
+        TranscriptDelta,
+        TranscriptDone,
+        UnknownEvent,
+    )
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
+    from onellm.voice.devices import Microphone, Speaker
+    from onellm.voice.g711 import decode_g711, encode_g711
+    from onellm.voice.playback import HeardAudio, PlaybackQueue
+    from onellm.voice.resampling import Resampler, resampler
+    from onellm.voice.wav import WavReader, WavWriter
 
 __version__ = "0.1.0"
 
@@ -112,6 +152,7 @@ _HOMES = {
     "_sync.pages": ("Page",),
     "_sync.parsing": ("ParsedChatCompletionStream",),
     "_sync.pipelines": ("EmbeddingStream",),
+    "_sync.realtime": ("RealtimeSession",),
     "_sync.responses": ("ResponseStream",),
     "_sync.runs": ("ToolRun",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream", "ModelPull"),
@@ -164,6 +205,7 @@ _HOMES = {
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.parsing": ("AsyncParsedChatCompletionStream",),
     "resources.pipelines": ("AsyncEmbeddingStream",),
+    "resources.realtime": ("AsyncRealtimeSession",),
     "resources.responses": ("AsyncResponseStream",),
     "resources.runs": ("AsyncToolRun",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream", "AsyncModelPull"),
@@ -175,6 +217,7 @@ _HOMES = {
         "Embedding",
         "File",
         "Image",
+        "Realtime",
         "Speech",
         "configure",
     ),
@@ -186,14 +229,51 @@ _HOMES = {
     "types.events": ("ErrorEvent", "RequestEvent", "ResponseEvent", "RetryEvent"),
     "types.execution": ("Breaker", "CircuitState", "Route"),
     "types.functions": ("FunctionTool",),
-    "types.google": ("GoogleOptions",),
+    "types.google": ("GoogleOptions", "LiveOptions"),
     "types.limits": ("Limits", "RedisLimits"),
     "types.ollama": ("OllamaOptions",),
     "types.options": ("Hedge", "HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
     "types.pipelines": ("EmbeddingBatch", "PipelineFailure", "PipelineProgress"),
     "types.preview": ("PreviewedRequest",),
+    "types.realtime": ("RealtimeToken", "Reconnect"),
+    "types.realtime_events": (
+        "AudioDelta",
+        "AudioDone",
+        "InputCommitted",
+        "InputSpeechStarted",
+        "InputSpeechStopped",
+        "Interrupted",
+        "RateLimitsUpdated",
+        "RealtimeEvent",
+        "RealtimeToolCall",
+        "RealtimeUsage",
+        "ResponseDone",
+        "ResponseStarted",
+        "SessionClosed",
+        "SessionError",
+        "SessionExpiring",
+        "SessionReady",
+        "SessionReconnected",
+        "SessionResumable",
+        "SessionUpdated",
+        "SessionWarning",
+        "TextDelta",
+        "TextDone",
+        "ToolCallDelta",
+        "ToolCallReady",
+        "ToolCallsCancelled",
+        "ToolResultSent",
+        "TranscriptDelta",
+        "TranscriptDone",
+        "UnknownEvent",
+    ),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
+    "voice.devices": ("Microphone", "Speaker"),
+    "voice.g711": ("decode_g711", "encode_g711"),
+    "voice.playback": ("HeardAudio", "PlaybackQueue"),
+    "voice.resampling": ("Resampler", "resampler"),
+    "voice.wav": ("WavReader", "WavWriter"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -214,11 +294,14 @@ __all__ = [
     "AsyncPage",
     "AsyncPages",
     "AsyncParsedChatCompletionStream",
+    "AsyncRealtimeSession",
     "AsyncResponseStream",
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
     "AsyncToolRun",
     "AsyncTranscriptionStream",
+    "AudioDelta",
+    "AudioDone",
     "AudioTranscription",
     "AudioTranslation",
     "AuthenticationError",
@@ -253,14 +336,21 @@ __all__ = [
     "File",
     "FunctionTool",
     "GoogleOptions",
+    "HeardAudio",
     "Hedge",
     "HttpOptions",
     "Image",
     "ImageStream",
+    "InputCommitted",
+    "InputSpeechStarted",
+    "InputSpeechStopped",
     "InternalServerError",
+    "Interrupted",
     "InvalidRequestError",
     "Limits",
+    "LiveOptions",
     "MaxTurnsError",
+    "Microphone",
     "MissingDependencyError",
     "MissingKeyError",
     "ModelPull",
@@ -275,15 +365,27 @@ __all__ = [
     "PermissionDeniedError",
     "PipelineFailure",
     "PipelineProgress",
+    "PlaybackQueue",
     "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",
+    "RateLimitsUpdated",
+    "Realtime",
+    "RealtimeEvent",
+    "RealtimeSession",
+    "RealtimeToken",
+    "RealtimeToolCall",
+    "RealtimeUsage",
+    "Reconnect",
     "RedisLimits",
     "RequestEvent",
     "RequestTimeoutError",
     "RequestTooLargeError",
+    "Resampler",
     "ResponseDecodeError",
+    "ResponseDone",
     "ResponseEvent",
+    "ResponseStarted",
     "ResponseStream",
     "ResponseValidationError",
     "RetryEvent",
@@ -293,25 +395,48 @@ __all__ = [
     "RunReply",
     "RunToolCall",
     "RunToolResult",
+    "SessionClosed",
+    "SessionError",
+    "SessionExpiring",
+    "SessionReady",
+    "SessionReconnected",
+    "SessionResumable",
+    "SessionUpdated",
+    "SessionWarning",
+    "Speaker",
     "Speech",
     "SpeechResponse",
     "SpeechStream",
     "StreamInterruptedError",
+    "TextDelta",
+    "TextDone",
     "Timeouts",
+    "ToolCallDelta",
+    "ToolCallReady",
+    "ToolCallsCancelled",
+    "ToolResultSent",
     "ToolRun",
+    "TranscriptDelta",
+    "TranscriptDone",
     "TranscriptionStream",
+    "UnknownEvent",
     "UnknownProviderError",
     "UnprocessableEntityError",
     "UnsupportedFeatureError",
     "UnsupportedParameterError",
     "UsageError",
+    "WavReader",
+    "WavWriter",
     "audio",
     "configure",
+    "decode_g711",
     "document",
+    "encode_g711",
     "get_provider",
     "image",
     "list_providers",
     "register_provider",
+    "resampler",
 ]
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from onellm.resources.images import AsyncImages
     from onellm.resources.moderations import AsyncModerations
     from onellm.resources.ocr import AsyncOcr
+    from onellm.resources.realtime import AsyncRealtime
     from onellm.resources.rerank import AsyncRerank
     from onellm.resources.responses import AsyncResponses
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
@@ -202,6 +203,13 @@ class AsyncOneLLM:
         from onellm.resources.ocr import AsyncOcr  # noqa: PLC0415 - for callers who use it
 
         return AsyncOcr(self._core)
+
+    @cached_property
+    def realtime(self) -> "AsyncRealtime":
+        """Conversations by voice or text, while they happen."""
+        from onellm.resources.realtime import AsyncRealtime  # noqa: PLC0415 - for callers who use it
+
+        return AsyncRealtime(self._core)
 
     @cached_property
     def rerank(self) -> "AsyncRerank":

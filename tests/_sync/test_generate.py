@@ -88,8 +88,9 @@ def plain(text: str) -> str:
 def shape(function: Any, variables: dict[Any, Any] | None = None) -> list[tuple[str, str, str, str]]:
     def text(annotation: Any) -> str:
         known = variables or {}
-        if (awaited := getattr(get_origin(annotation), "__await__", None)) is not None:
-            known = dict(zip(get_origin(annotation).__parameters__, get_args(annotation), strict=True))
+        kind = get_origin(annotation) or annotation
+        if isinstance(kind, type) and (awaited := getattr(kind, "__await__", None)) is not None:
+            known = dict(zip(getattr(kind, "__parameters__", ()), get_args(annotation), strict=True))
             annotation = get_args(get_type_hints(awaited)["return"])[2]
         if isinstance(annotation, TypeVar):
             annotation = known.get(annotation, annotation)
