@@ -103,7 +103,8 @@ class Turn:
 
     def used(self, tokens: float) -> None:
         """How many tokens it came to."""
-        self._pacer.happens(self._used, tokens)
+        if any(gate.limits.tokens_per_minute is not None for gate in self._gates):
+            self._pacer.happens(self._used, tokens)
 
     def _used(self, now: float, tokens: float) -> None:  # noqa: ARG002 - all that happens is told the time
         for gate, permit in zip(self._gates, self._permits, strict=True):
@@ -274,6 +275,8 @@ class Pacer:
 
     def _let_out(self, now: float) -> None:
         """Give turns to all whose turn it is, and set the alarms for the next."""
+        if not self._alarms:
+            return  # nobody waits
         asked: list[Waiter] = []
         while True:
             waiter, next_at = self._next(now)
