@@ -66,6 +66,13 @@ def sends_what_the_function_said(requests: list[Recorded]) -> None:
     assert result == {"role": "tool", "tool_call_id": "call_1", "content": "sunny, 24 °C today"}
 
 
+def sends_the_urgent_one_early(requests: list[Recorded]) -> None:
+    """After those that were under way already, and not after all that came before it."""
+    texts = [messages_of(request)[-1]["content"] for request in requests]
+    assert texts.index("Is anybody there?") < 12
+    assert {request.json["max_completion_tokens"] for request in requests} == {200}
+
+
 def sends_a_schema(requests: list[Recorded]) -> None:
     form = requests[0].json["response_format"]["json_schema"]
     assert (form["name"], form["strict"], form["schema"]["required"][0]) == ("recipe", True, "name")
@@ -250,6 +257,11 @@ RUNS = {
     ),
     "json_schema": Runs(r"Rome: 1 ingredients, 7 minutes\n", [CHAT], sends_a_schema),
     "local_model": Runs(r".+\n2 vectors of 576 numbers\n"),
+    "limits": Runs(
+        r"You said: Is anybody there\?\n[12]\d of 30 still to come\n30 answers, the last: You said: Name river 30\n",
+        [CHAT] * 31,
+        sends_the_urgent_one_early,
+    ),
     "many_requests": Runs(r"300 answers and 0 failures in", [CHAT] * 300),
     "models": Runs(
         r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n"
