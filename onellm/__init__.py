@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
     from onellm._sync.parsing import ParsedChatCompletionStream
-    from onellm._sync.pipelines import EmbeddingStream
+    from onellm._sync.pipelines import ChatMap, EmbeddingStream
     from onellm._sync.responses import ResponseStream
     from onellm._sync.runs import ToolRun
     from onellm._sync.streams import ChatCompletionStream, CompletionStream, ModelPull
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from onellm.resources.media import audio, document, image
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
-    from onellm.resources.pipelines import AsyncEmbeddingStream
+    from onellm.resources.pipelines import AsyncChatMap, AsyncEmbeddingStream
     from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.runs import AsyncToolRun
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream, AsyncModelPull
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
-    from onellm.types.pipelines import EmbeddingBatch, PipelineFailure, PipelineProgress
+    from onellm.types.pipelines import ChatResult, EmbeddingBatch, PipelineFailure, PipelineProgress
     from onellm.types.preview import PreviewedRequest
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
 
@@ -105,7 +105,7 @@ _HOMES = {
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
     "_sync.parsing": ("ParsedChatCompletionStream",),
-    "_sync.pipelines": ("EmbeddingStream",),
+    "_sync.pipelines": ("ChatMap", "EmbeddingStream"),
     "_sync.responses": ("ResponseStream",),
     "_sync.runs": ("ToolRun",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream", "ModelPull"),
@@ -154,7 +154,7 @@ _HOMES = {
     "resources.media": ("audio", "document", "image"),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.parsing": ("AsyncParsedChatCompletionStream",),
-    "resources.pipelines": ("AsyncEmbeddingStream",),
+    "resources.pipelines": ("AsyncChatMap", "AsyncEmbeddingStream"),
     "resources.responses": ("AsyncResponseStream",),
     "resources.runs": ("AsyncToolRun",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream", "AsyncModelPull"),
@@ -179,7 +179,7 @@ _HOMES = {
     "types.ollama": ("OllamaOptions",),
     "types.options": ("HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
-    "types.pipelines": ("EmbeddingBatch", "PipelineFailure", "PipelineProgress"),
+    "types.pipelines": ("ChatResult", "EmbeddingBatch", "PipelineFailure", "PipelineProgress"),
     "types.preview": ("PreviewedRequest",),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
 }
@@ -194,6 +194,7 @@ __all__ = [
     "AsyncBatchResults",
     "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
+    "AsyncChatMap",
     "AsyncCompletionStream",
     "AsyncEmbeddingStream",
     "AsyncImageStream",
@@ -220,6 +221,8 @@ __all__ = [
     "Capability",
     "ChatCompletion",
     "ChatCompletionStream",
+    "ChatMap",
+    "ChatResult",
     "CheckpointError",
     "ClientClosedError",
     "CohereOptions",
