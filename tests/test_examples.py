@@ -86,6 +86,11 @@ def sends_a_document(requests: list[Recorded]) -> None:
     assert own["pages"] == [0]
 
 
+def sends_a_conversation(requests: list[Recorded]) -> None:
+    assert [message["role"] for message in requests[0].json["input"]] == ["user", "assistant"]
+    assert requests[2].query == {"expiry": "1"}
+
+
 def sends_an_image(requests: list[Recorded]) -> None:
     url = messages_of(requests[0])[0]["content"][1]["image_url"]["url"]
     kind, _, encoded = url.partition(";base64,")
@@ -233,6 +238,11 @@ RUNS = {
         r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n"
         r"tools: yes \(row\), images: yes",
         ["GET models", "GET models/small", "GET models/no-such-model"],
+    ),
+    "mistral": Runs(
+        r"flagged, violence 0.900\nhttps://files.example.com/file-1\?sig=1\n",
+        ["POST chat/moderations", "POST files", "GET files/file-1/url", "DELETE files/file-1"],
+        sends_a_conversation,
     ),
     "moderation": Runs(r"fine, hate 0.020: I love cats.\nflagged, violence 0.900: I will", ["POST moderations"]),
     "ocr": Runs(r"# Page 0\n\n# Page 1\n2 pages read\nTwo pages\n", ["POST ocr"] * 2, sends_a_document),

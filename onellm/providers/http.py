@@ -16,6 +16,7 @@ from onellm.dialects.base import (
     EmbeddingDialect,
     ErrorDecoder,
     FileDialect,
+    FileUrlDialect,
     HttpRequest,
     ImageDialect,
     InlineBatchDialect,
@@ -50,6 +51,7 @@ from onellm.providers.protocols import (
     CompletionStream,
     EventStream,
     ImageStream,
+    Pace,
     ProviderSettings,
     RealtimeHost,
     Response,
@@ -65,7 +67,7 @@ from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
-from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, Upload, UploadPart
+from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, FileUrl, Upload, UploadPart
 from onellm.types.files import InputFile
 from onellm.types.images import ImageRequest, ImagesResponse
 from onellm.types.models import ModelInfo
@@ -124,6 +126,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     image_edits: ImageDialect | None = None
     image_variations: ImageDialect | None = None
     files: FileDialect | None = None
+    file_urls: FileUrlDialect | None = None
     uploads: UploadDialect | None = None
     batches: BatchDialect | None = None
     models: ModelsDialect | None = None
@@ -281,7 +284,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         """`ask` for an answer that is a file."""
         request.adjustments.clear()
         try:
-            response = await self._open(dialect, dialect.encode_request(request), call)
+            response = await self._open(dialect, dialect.encode_request(request), call, request)
             binary = HttpBinary(self.name, request, response)
             if dialect.json_answer or is_json(response):
                 body = await binary.read_whole(call.max_body_bytes)
@@ -357,6 +360,12 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         dialect = self._dialect(self.files, "files")
         return await self.fetch(dialect, lambda: dialect.encode_delete(file_id), dialect.decode_deleted, call)
 
+    async def create_file_url(self, file_id: str, expires_in: int | None, call: Call) -> FileUrl:
+        dialect = self._dialect(self.file_urls, "file_urls")
+        return await self.fetch(
+            dialect, lambda: dialect.encode_request(file_id, expires_in), dialect.decode_response, call
+        )
+
     @property
     def largest_whole_file(self) -> int:
         return self._dialect(self.uploads, "uploads").largest_whole
@@ -391,6 +400,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
     @property
     def inline_batches(self) -> bool:
         return isinstance(self.batches, InlineBatchDialect)
+
+    @property
+    def most_inline_requests(self) -> int | None:
+        return self.batches.most_inline if isinstance(self.batches, InlineBatchDialect) else None
 
     def check_batch(self, request: BatchCreateRequest) -> None:
         self._dialect(self.batches, "batches").encode_create(request)
@@ -474,7 +487,10 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         http = None
         try:
             http = dialect.encode_request(request)
-            address = self._usual_address(http, call) or await self._address(http, call)
+            if call.pace is None:
+                address = self._usual_address(http, call) or await self._address(http, call)
+            else:
+                call, address = await self._turn(http, call, call.pace, request)
             response = await _request(http, call, address)
             if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
                 response = await _request(http, call, again)
@@ -538,7 +554,7 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
         """Send one request, read its answer up to the first chunk."""
         request.adjustments.clear()
         try:
-            response = await self._open(dialect, dialect.encode_stream(request), call)
+            response = await self._open(dialect, dialect.encode_stream(request), call, request)
             return await open_answer(self.name, dialect, request, response, call)
         except OneLLMError as exc:
             locate(exc, self.name, request.model)
@@ -554,8 +570,13 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             raise refusal(dialect, response.status, response.headers, response.body)
         return response
 
-    async def _open(self, dialect: ErrorDecoder, http: HttpRequest, call: Call) -> ResponseStream:
-        address = self._usual_address(http, call) or await self._address(http, call)
+    async def _open(
+        self, dialect: ErrorDecoder, http: HttpRequest, call: Call, request: Request | None = None
+    ) -> ResponseStream:
+        if call.pace is None or request is None:
+            address = self._usual_address(http, call) or await self._address(http, call)
+        else:
+            call, address = await self._turn(http, call, call.pace, request)
         try:
             response = await _stream(http, call, address)
             if response.status >= _REDIRECT:
@@ -572,6 +593,17 @@ class HttpProvider(Struct, frozen=True, kw_only=True):
             _mark_final(exc, http)
             raise
         return response
+
+    async def _turn(
+        self, http: HttpRequest, call: Call, pace: Pace, request: Request
+    ) -> tuple[Call, tuple[str, dict[str, str]]]:
+        """Wait for a request's turn. It is signed after that: signatures and tokens last for minutes."""
+        call = await pace.enter(call, http.body, request)
+        try:
+            return call, self._usual_address(http, call) or await self._address(http, call)
+        except BaseException:
+            pace.give_up(call)
+            raise
 
     async def _renewed(
         self, http: HttpRequest, call: Call, sent: Mapping[str, str]

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError, UnsupportedParameterError
-from onellm.policy.retry import retry
 from onellm.resources import validation
-from onellm.resources.core import Core, Options
+from onellm.resources.core import Core
 from onellm.resources.streams import AsyncChatCompletionStream
 from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam, ParseParams
 
 if TYPE_CHECKING:
+    from onellm.policy.execute import Options
     from onellm.providers.protocols import ChatProvider, TokenCountProvider
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.runs import AsyncToolRun, OnToolError
@@ -81,10 +81,8 @@ class AsyncChatCompletions:
         provider, request, options = self._prepare(model, messages, params)
         try:
             if stream:
-                return AsyncChatCompletionStream(
-                    await retry(provider.stream_chat_completion, options.retry, request, options.call)
-                )
-            return await retry(provider.create_chat_completion, options.retry, request, options.call)
+                return AsyncChatCompletionStream(await options.send(provider.stream_chat_completion, request))
+            return await options.send(provider.create_chat_completion, request)
         except UnsupportedParameterError as exc:
             self._core.say_who_can(exc)
             raise
@@ -287,7 +285,7 @@ class AsyncChatCompletions:
             APIStatusError: the provider refused.
         """
         counter, request, options = self._prepare(model, messages, params, "token_counts")
-        return await retry(cast("TokenCountProvider", counter).count_tokens, options.retry, request, options.call)
+        return await options.send(cast("TokenCountProvider", counter).count_tokens, request)
 
     def _prepare(
         self, model: str, messages: Iterable[MessageParam], params: Mapping[str, Any], operation: str = "chat"

@@ -120,6 +120,8 @@ class PreviewCore(Core):
         self._retry = RetryPolicy(max_retries=0)
         self._bound = {}
         self._usual = {}
+        self._rings = {}
+        self._pacing = None  # nothing is sent, so nothing waits
 
     def bind(self, name: str) -> Bound:
         bound = super().bind(name)
@@ -131,13 +133,16 @@ class PreviewCore(Core):
         self._bound[name] = bound = Bound(watched, bound.settings, bound.operations)
         return bound
 
+    def execution(self, provider: str, taken: Mapping[str, Any]) -> None:
+        """Nothing: one request is enough, and what watches calls is not told of one that is not made."""
+
     def _settings(self, provider: Provider) -> ProviderSettings:
         try:
             settings = super()._settings(provider)
         except MissingKeyError:
             settings = None
         if settings is None or settings.api_key is not None:
-            given = self._arguments.get(provider.name, {})
+            given = {k: v for k, v in self._arguments.get(provider.name, {}).items() if k != "api_keys"}
             self._arguments = {**self._arguments, provider.name: {**given, "api_key": HIDDEN}}
             settings = super()._settings(provider)
         return structs.replace(settings, preview=True, usual_headers=None)
@@ -160,6 +165,7 @@ class Watched:
             self._kept.asked = next((each for each in given if isinstance(each, Request)), self._kept.asked)
             return found(*given)
 
+        call.__name__ = name
         return call
 
 

@@ -80,6 +80,7 @@ def filled(cls: type) -> dict[Any, Any]:
 
 def plain(text: str) -> str:
     """What an async text is in blocking words; written anew here, so that both must be right."""
+    text = re.sub(r" \| AsyncIterable\[\w+\]", "", text)  # what may be given instead of an iterable
     text = text.replace("onellm.resources.", "onellm._sync.").replace("onellm.client.", "onellm._sync.client.")
     return re.sub(r"\bAsync(?=[A-Z])", "", text)
 

@@ -338,7 +338,9 @@ class Twin:
             if wrong := [name for name in names_in(node) if name in self._index.homes]:
                 raise source.error(node, f"{wrong[0]} as an argument has no blocking form")
             if 0 < len(kept) < len(parts):
-                node = ast.parse(" | ".join(ast.unparse(part) for part in kept), mode="eval").body
+                text = " | ".join(ast.unparse(part) for part in kept)
+                quoted = isinstance(node, ast.Constant)
+                node = ast.Constant(text) if quoted else ast.parse(text, mode="eval").body
         text = one_line(Types(names | bound).of(node))
         forbidden = r"\bAsync\w*" if taken else r"\b(?:Async\w*|Awaitable|Coroutine)\b"
         if found := re.search(forbidden, text):
