@@ -71,7 +71,7 @@ class PlaybackQueue:
                 self._put(event)
             case AudioDone() | ResponseDone():
                 self._end(event)
-            case InputSpeechStarted():
+            case InputSpeechStarted(interrupts=True):
                 return self.stop()
             case Interrupted():
                 return self.stop() or self._never_came(event)
