@@ -24,8 +24,8 @@ from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import Held, locate
 from onellm.providers.auth import HeaderKey
 from onellm.providers.gemini_host import GeminiHost, version
-from onellm.providers.http import refusal
 from onellm.providers.protocols import Binary, Call, ProviderSettings, Response
+from onellm.providers.sending import refusal
 from onellm.types.batches import Batch
 from onellm.types.file_objects import FileDeleted, FileObject, FileRequest
 from onellm.types.files import FilePath, InputFile, OneShot
