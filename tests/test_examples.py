@@ -66,6 +66,13 @@ def sends_what_the_function_said(requests: list[Recorded]) -> None:
     assert result == {"role": "tool", "tool_call_id": "call_1", "content": "sunny, 24 °C today"}
 
 
+def sends_the_urgent_one_early(requests: list[Recorded]) -> None:
+    """After those that were under way already, and not after all that came before it."""
+    texts = [messages_of(request)[-1]["content"] for request in requests]
+    assert texts.index("Is anybody there?") < 12
+    assert {request.json["max_completion_tokens"] for request in requests} == {200}
+
+
 def sends_a_schema(requests: list[Recorded]) -> None:
     form = requests[0].json["response_format"]["json_schema"]
     assert (form["name"], form["strict"], form["schema"]["required"][0]) == ("recipe", True, "name")
@@ -204,6 +211,11 @@ RUNS = {
         ["POST completions"] * 3,
         sends_prompts,
     ),
+    "deadlines": Runs(
+        r"You said: Hello\nfirst_byte: openai/gpt-5.4-mini: no whole answer from .*\n"
+        r"retry_wait: openai/gpt-5.4-mini: busy \(429",
+        [CHAT] * 3,
+    ),
     "demo": Runs(r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in"),
     "embeddings": Runs(
         r"\(3, 5\) float32, 3 tokens\n\d\.\d+  The cat sits outside / A kitten.*\n.*\n\(3000, 5\), 3000 tokens\n",
@@ -211,12 +223,24 @@ RUNS = {
         sends_texts,
     ),
     "errors": Runs(ERRORS, [CHAT] * 3),
+    "fallbacks": Runs(
+        r"You said: Who answers\? \(mistral\)\nbefore it: openai/no-such-model: The model .*\n"
+        r"You said: Who is quick\?\nall failed: openai 404 mistral 404\nopenai/no-such-model: closed\n",
+        [CHAT] * 5,
+    ),
     "files": Runs(
         r"file-1: notes.txt, 18 bytes\nit is in the list\nwritten to copy.jsonl\ndeleted: True\n",
         ["POST files", "GET files", "GET files/file-1/content", "DELETE files/file-1"],
         sends_a_file,
     ),
     "google": Runs(GOOGLE, ["POST models/gemini-3.8-flash:generateContent"] * 2),
+    "hedging": Runs(r"mistral: You said: Is the line slow\?\n", [CHAT] * 2),
+    "hooks": Runs(
+        r"chat.completions.create: request 1, to openai/gpt-5.4-mini\n429: openai/gpt-5.4-mini in 0.\d+ s\n"
+        r".*request 2.*\nanswered by openai after 2 requests\n"
+        r".*request 1.*\nfailed with RateLimitError\nthe caller has the same: 429\n",
+        [CHAT] * 3,
+    ),
     "huggingface_tasks": Runs(
         r"2 vectors of 2 numbers\nimage/png 15 bytes\n",
         [
@@ -233,6 +257,11 @@ RUNS = {
     ),
     "json_schema": Runs(r"Rome: 1 ingredients, 7 minutes\n", [CHAT], sends_a_schema),
     "local_model": Runs(r".+\n2 vectors of 576 numbers\n"),
+    "limits": Runs(
+        r"You said: Is anybody there\?\n[12]\d of 30 still to come\n30 answers, the last: You said: Name river 30\n",
+        [CHAT] * 31,
+        sends_the_urgent_one_early,
+    ),
     "many_requests": Runs(r"300 answers and 0 failures in", [CHAT] * 300),
     "models": Runs(
         r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n"
@@ -300,11 +329,13 @@ OWN_HOSTS = {
 
 
 def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
-    """The host, which is busy for whoever asks about that, and slow with a long story."""
+    """The host, which is busy or slow for whoever asks about that, and slow with a long story."""
 
     def choose(request: Recorded) -> Answer:
         if b"very long story" in request.body:
             return held_open(request) if request.json.get("stream") else Answer(cut="stall", head=False)
+        if b"Is the line slow?" in request.body and b"gpt-5.4-mini" in request.body:
+            return Answer(cut="stall", head=False)
         before = sum(earlier.body == request.body for earlier in loopback.requests[:-1])
         if (b"Is the line busy?" in request.body and not before) or b"And now?" in request.body:
             wait = {"retry-after": "3"} if b"And now?" in request.body else {"retry-after-ms": "10"}

@@ -24,7 +24,6 @@ from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
-from onellm.types.execution import Breaker, CircuitState, Route
 from onellm.types.limits import Limits
 from onellm.types.options import (
     FallbackOn,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
+    from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.preview import PreviewedRequest
 
 
@@ -71,8 +71,8 @@ class OneLLM:
         fallback_on: Sequence[FallbackOn] | None = None,
         hedge: Hedge | None = None,
         on_interrupt: OnInterrupt | None = None,
-        breaker: Breaker | None = None,
-        routes: Mapping[str, Route | Sequence[str]] | None = None,
+        breaker: "Breaker | None" = None,
+        routes: "Mapping[str, Route | Sequence[str]] | None" = None,
         on_request: "Callable[[RequestEvent], object] | None" = None,
         on_response: "Callable[[ResponseEvent], object] | None" = None,
         on_retry: "Callable[[RetryEvent], object] | None" = None,
@@ -208,7 +208,7 @@ class OneLLM:
         """
         return run(self._async.preview(operation, **arguments))
 
-    def circuits(self) -> dict[str, CircuitState]:
+    def circuits(self) -> "dict[str, CircuitState]":
         """How each model is doing that has been asked, by "provider/model"; empty without a `breaker`."""
         return self._async.circuits()
 

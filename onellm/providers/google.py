@@ -73,11 +73,11 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
         return super(GoogleProvider, there).realtime_host(request, call)
 
     async def create_realtime_token(
-        self, request: "RealtimeRequest", call: Call, seconds: int | None
+        self, request: "RealtimeRequest", seconds: int | None, call: Call
     ) -> "RealtimeToken":
         root = call.settings.base_url.rpartition("/")[0]
         settings = structs.replace(call.settings, base_url=f"{root}/{_TOKEN_VERSION}", usual_headers=None)
-        return await super().create_realtime_token(request, structs.replace(call, settings=settings), seconds)
+        return await super().create_realtime_token(request, seconds, structs.replace(call, settings=settings))
 
     async def create_file(self, request: FileRequest, call: Call) -> FileObject:
         dialect = cast("GeminiFiles", self._dialect(self.files, "files"))

@@ -308,7 +308,7 @@ class HttpProvider(HttpHost, frozen=True, kw_only=True):
         return HttpRealtimeHost(self, self._dialect(self.realtime, "realtime"), request, call)
 
     async def create_realtime_token(
-        self, request: "RealtimeRequest", call: Call, seconds: int | None
+        self, request: "RealtimeRequest", seconds: int | None, call: Call
     ) -> "RealtimeToken":
         from onellm.providers.realtime import create_token  # noqa: PLC0415 - only for those who use it
 

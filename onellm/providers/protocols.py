@@ -502,7 +502,7 @@ class RealtimeTokenProvider(Protocol):
     """Serves `realtime.create_token`."""
 
     async def create_realtime_token(
-        self, request: RealtimeRequest, call: Call, seconds: int | None
+        self, request: RealtimeRequest, seconds: int | None, call: Call
     ) -> RealtimeToken: ...
 
 

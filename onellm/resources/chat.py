@@ -181,12 +181,17 @@ class AsyncChatCompletions:
             raise InvalidRequestError(
                 "retries_on_invalid: a stream cannot be taken back; leave out stream", param="retries_on_invalid"
             )
+        given: dict[str, Any] = dict(params)
+        if stream:
+            _no_restart(given, "parse")
         name, own_model = self._core.split(model)
         flags = self._core.require(name, "chat").provider.get_model_capabilities(own_model)
-        given: dict[str, Any] = dict(params)
         plan = parsing.Plan(answer_type(response_format), flags, given)
 
+        left = self._core.time_left(given)
+
         async def ask(messages: list[Any], params: dict[str, Any]) -> ChatCompletion:
+            params = {**params, "deadline": left()}
             return cast("ChatCompletion", await self.create(model=model, messages=messages, **params))
 
         async def open_stream(messages: list[Any], params: dict[str, Any]) -> AsyncChatCompletionStream:
@@ -232,6 +237,8 @@ class AsyncChatCompletions:
         if not tools:
             raise InvalidRequestError("tools: give at least one; without tools, create() is the same", param="tools")
         params["tools"] = cast("list[AnyTool]", tools)
+        if stream:
+            _no_restart(cast("dict[str, Any]", params), "run")
         history = validation.message_list(messages)
         self._prepare(model, history, params)
 
@@ -305,6 +312,13 @@ class AsyncChatCompletions:
             on_unsupported=options.on_unsupported,
         )
         return cast("ChatProvider", bound.provider), request, options
+
+
+def _no_restart(params: dict[str, Any], call: str) -> None:
+    """Let a stream that breaks off be an error: what was made of its chunks could not be taken back."""
+    if params.get("on_interrupt") == "restart":
+        raise InvalidRequestError(f'{call}: on_interrupt="restart" goes with create() alone', param="on_interrupt")
+    params["on_interrupt"] = "raise"
 
 
 def _schemas(tools: object) -> object:

@@ -12,7 +12,6 @@ from msgspec import structs
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.types.options import Timeouts
@@ -379,7 +378,7 @@ class AsyncRealtime:
             provider=name, model=own_model, params=given, on_unsupported=options.on_unsupported, adjustments=[]
         )
         provider = cast("RealtimeTokenProvider", bound.provider)
-        return await retry(provider.create_realtime_token, options.retry, request, options.call, seconds)
+        return await options.send(provider.create_realtime_token, request, seconds)
 
 
 def _tools(given: Iterable[Any]) -> "tuple[list[Mapping[str, Any]], dict[str, FunctionTool]]":
