@@ -138,7 +138,7 @@ class LogicalCall:
         raise all_failed(self._errors) from self._errors[-1]
 
     def _falls(self, exc: OneLLMError, place: int) -> bool:
-        if len(self._targets) == 1 or (self._request is not None and spent(self._request)):
+        if len(self._targets) == 1 or spent(self._request):
             return False
         named = self._targets[0] == self._first.name
         if falls(exc, also_on=self._execution.fallback_on, place=place, chosen=named):
@@ -225,9 +225,9 @@ class LogicalCall:
             try:
                 return await self._send(target, structs.replace(target.options.call, settings=ring.settings(place)))
             except OneLLMError as exc:
-                if not ring.refused(place, exc) or (place := ring.take(tried)) is None:
-                    raise
-                if self._request is not None and spent(self._request):
+                again = ring.refused(place, exc) and not spent(self._request)
+                place = ring.take(tried) if again else None
+                if place is None:
                     raise
                 await self._tell_retry(exc, 0.0, target.name)
         raise AssertionError("unreachable: a ring gives a key where none was tried")

@@ -577,6 +577,42 @@ async def test_closing_a_stream_closes_the_one_it_reads_from(client: AsyncOneLLM
     await soon(hosts.requests[1].gone.wait())
 
 
+async def test_closing_a_stream_while_it_begins_anew(client: AsyncOneLLM, hosts: Hosts) -> None:
+    """Also from another thread, where nobody waits for it: the new connection is closed as soon as it is there."""
+    opened = asyncio.Event()
+    pause: Any = {0: opened.wait, 2: asyncio.Event().wait}
+    hosts.play(a=[streamed(*STREAM[:3], done=False, cut="close"), streamed(*WORDS, pause=pause)])
+    ask = {**ASK, "model": "a/one"}
+    stream: Any = await client.chat.completions.create(**ask, stream=True, on_interrupt="restart")
+    reading = asyncio.create_task(stream.get_final_completion())
+    await soon(hosts.server.wait_for_requests(2))
+    stream.close_now()
+    opened.set()
+    with pytest.raises(StreamInterruptedError):
+        await soon(reading)
+    await soon(hosts.requests[1].gone.wait())
+
+
+async def test_texts_and_their_ids(client: AsyncOneLLM, hosts: Hosts) -> None:
+    """A completion's first text is content; the id is that of who answers."""
+    begun = {"id": "1", "choices": [{"index": 0, "text": "", "finish_reason": None}]}
+    text = {"id": "1", "choices": [{"index": 0, "text": "Hi", "finish_reason": "stop"}]}
+    hosts.play(a=streamed(begun, done=False, cut="close"), b=streamed(begun, text, headers={"x-request-id": "of-b"}))
+    async with await client.completions.create(
+        model="a/one", prompt="x", stream=True, fallback_models=["b/two"], max_retries=0
+    ) as stream:
+        assert [piece async for piece in stream.text()] == ["Hi"]
+        assert stream.request_id == "of-b"
+
+
+async def test_a_fallback_of_the_default_provider(hosts: Hosts) -> None:
+    """A model without a provider is the default one's, as everywhere."""
+    hosts.play(a=DOWN, b=OK)
+    async with AsyncOneLLM(providers=hosts.providers, max_retries=0, default_provider="b") as client:
+        reply = await client.chat.completions.create(**{**ASK, "model": "a/one", "fallback_models": ["two", "b/two"]})
+    assert (reply.provider, len(reply.fallbacks)) == ("b", 1)
+
+
 async def test_cancelling_a_fallback_closes_its_connection(client: AsyncOneLLM, hosts: Hosts) -> None:
     hosts.play(a=DOWN, b=Answer(head=False, cut="stall"))
     call = asyncio.create_task(client.chat.completions.create(**TO_B))
