@@ -266,6 +266,8 @@ class LogicalCall:
             if not scope.expired():
                 raise
             raise self._late("total", "no whole answer before the deadline", target) from None
+        finally:
+            del scope  # it holds the task, which may hold the exception that holds this frame
 
     def _late(self, phase: Phase, message: str, target: Target) -> DeadlineExceededError:
         error = DeadlineExceededError(message, provider=target.provider, model=target.model or None)
@@ -274,11 +276,11 @@ class LogicalCall:
 
     # --- a stream that broke off ---
 
-    async def _again(self, failed: OneLLMError) -> BegunStream:
-        """The stream from its beginning, of the one that gave it or of one after it."""
+    async def _again(self, failed: OneLLMError) -> BegunStream | None:
+        """The stream from its beginning, of the one that gave it or of one after it; None where that is no help."""
         named = next((place for place, name in enumerate(self._targets) if name == self._answerer.name), 0)
         if self._restarts < 1 or not falls(failed, also_on=(), place=0, chosen=True):
-            raise failed
+            return None
         self._restarts -= 1
         failed.__traceback__ = None
         self._errors.append(failed)
