@@ -25,6 +25,7 @@ async def first_answer(
     done: set[asyncio.Task[T]] = set()
     winner: asyncio.Task[T] | None = None
     loop = asyncio.get_running_loop()
+    due = loop.time()
     try:
         while True:
             if len(begun) < len(starts):
