@@ -20,8 +20,8 @@ from onellm.types.realtime_events import (
 
 LIVE = GeminiLive(address="ws/somewhere")
 SOUND = b"\x01\x00\x02\x00"
-PICTURE: dict[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AAAA"}}
-WEATHER: dict[str, Any] = {
+PICTURE: Any = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AAAA"}}
+WEATHER: Any = {
     "type": "function",
     "function": {
         "name": "get_weather",

@@ -16,7 +16,7 @@ from onellm.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterError,
 )
-from onellm.types.google import SafetySetting
+from onellm.types.google import SafetySetting, Speaker
 from onellm.types.realtime import (
     AppendAudio,
     ClearAudio,
@@ -221,6 +221,7 @@ def test_no_tools_are_named_where_none_may_be_called() -> None:
         ({"turn_detection": {"type": "server_vad", "create_response": False}}, "turn_detection.create_response=False"),
         ({"input_transcription": {"model": "whisper-1"}}, "input_transcription.model"),
         ({"google": GoogleOptions(cached_content="cachedContents/a")}, "google.cached_content"),
+        ({"google": GoogleOptions(speakers=(Speaker(name="a", voice="Puck"),) * 2)}, "google.speakers"),
     ],
 )
 def test_what_a_session_cannot_say_is_refused_or_left_out(params: dict[str, Any], named: str) -> None:
