@@ -17,6 +17,7 @@ from loopback import Answer, Loopback, Recorded
 from msgspec import Struct
 from ollama_host import ollama_host
 from openai_host import held_open, openai_host
+from realtime_server import echoes
 from replicate_host import huggingface_host, replicate_host
 
 EXAMPLES = ROOT / "examples"
@@ -242,6 +243,10 @@ RUNS = {
         r"    sent max_tokens as max_completion_tokens\n(.*\n)*perplexity/sonar: .* These can, "
     ),
     "own_host": Runs(r"models: small, org/large\nYou said: Who are you\?\n", ["GET models", CHAT]),
+    "realtime": Runs(
+        r'opening_hours\({"day": "Monday"}\) -> closed\nYou said: closed\n253 tokens\n0.2 seconds in answer.wav\n',
+        ["GET realtime"],
+    ),
     "rerank": Runs(
         r"\d.\d+  Paris is the capital of France.\n\d.\d+  France is known", ["POST rerank"], sends_documents
     ),
@@ -304,6 +309,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
         loopback.chooses(example_host(loopback))
+        loopback.talks = echoes
         monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
         monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key-1")

@@ -245,8 +245,9 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
     def realtime_host(self, request: "RealtimeRequest", call: Call) -> RealtimeHost:
         """In the older shape the deployment has a name of its own in the query, and the session its older names."""
         _, request = _placed(None, request, call)
-        if not _shape(call).classic:
-            return super().realtime_host(request, call)
+        if not _shape(call).classic:  # and any version, "preview" too, is refused with 401
+            settings = structs.replace(call.settings, query={})
+            return super().realtime_host(request, structs.replace(call, settings=settings))
         from onellm.providers.realtime import HttpRealtimeHost  # noqa: PLC0415 - only for those who use it
 
         dialect = OpenAIRealtime(shape="beta", model_query="deployment", transcriber="whisper-1")

@@ -266,8 +266,11 @@ class Line:
         """Read to the end of a connection; while too much waits to be taken, nothing."""
         codec = self.codec
         while (frame := await socket.receive()) is not None:
-            for event in codec.decode(frame):
+            events = codec.decode(frame)
+            for event in events:
                 self._take(event)
+            if events and isinstance(events[0], InputSpeechStarted):
+                self._hush(events[0])
             for due in codec.due():
                 socket.send_now(due)
             while self._queued > self.terms.most_queued:
@@ -302,7 +305,7 @@ class Line:
             return None
         return error
 
-    def _take(self, event: RealtimeEvent) -> None:  # noqa: C901, PLR0912 - an event a case
+    def _take(self, event: RealtimeEvent) -> None:  # noqa: C901 - an event a case
         """What follows from an event, and into the queue with it."""
         match event:
             case AudioDelta():
@@ -310,11 +313,6 @@ class Line:
                     event = structs.replace(event, pcm=self._out.feed(event.pcm))
             case SessionReady(session_id=session_id):
                 self.session_id = session_id
-            case InputSpeechStarted():
-                self._put(event)
-                if (dropped := self._drop_sound()) is not None:
-                    self._put(Interrupted(response_id=dropped.response_id, item_id=dropped.item_id, raw=event.raw))
-                return
             case Interrupted():
                 self._drop_sound()
                 self._out = self._resampler(self.codec.facts.output_rate, self.output_rate)
@@ -330,6 +328,11 @@ class Line:
             case _:
                 pass
         self._put(event)
+
+    def _hush(self, speech: InputSpeechStarted) -> None:
+        """Drop what waits to be taken of an answer that has already ended: it would be played over the user."""
+        if speech.interrupts and (dropped := self._drop_sound()) is not None:
+            self._put(Interrupted(response_id=dropped.response_id, item_id=dropped.item_id, raw=speech.raw))
 
     def _put(self, event: RealtimeEvent) -> None:
         self._events.append(event)

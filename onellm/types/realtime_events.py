@@ -40,10 +40,15 @@ class SessionUpdated(RealtimeEvent, frozen=True, kw_only=True, gc=False):
 
 
 class InputSpeechStarted(RealtimeEvent, frozen=True, kw_only=True, gc=False):
-    """The user began to speak. offset_ms: where in the audio that was sent."""
+    """The user began to speak.
+
+    offset_ms:   where in the audio that was sent
+    interrupts:  whether speech stops the model, by the session's settings: sound that waits to be taken is dropped
+    """
 
     item_id: str | None = None
     offset_ms: int | None = None
+    interrupts: bool = True
 
 
 class InputSpeechStopped(RealtimeEvent, frozen=True, kw_only=True, gc=False):

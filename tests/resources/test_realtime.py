@@ -1,8 +1,6 @@
 """Realtime sessions over real sockets: what goes out, what comes back, in what order."""
 
-import asyncio
 import base64
-from collections.abc import AsyncIterator
 
 import pytest
 from loopback import soon
@@ -14,55 +12,24 @@ from realtime_server import (
     ready,
     response_created,
     response_done,
+    shown,
     sound,
+    until,
 )
 
 from onellm import AsyncOneLLM
 from onellm.errors import AuthenticationError
-from onellm.resources.realtime import AsyncRealtimeSession
 from onellm.types.realtime_events import (
-    RealtimeEvent,
     ResponseDone,
     SessionReady,
     TextDelta,
     TextDone,
-    UnknownEvent,
 )
 
 MODEL = "openai/gpt-realtime"
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[RealtimeServer]:
-    async with RealtimeServer() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(server: RealtimeServer, key: str) -> AsyncIterator[AsyncOneLLM]:
-    async with AsyncOneLLM(api_key=key, base_url=f"{server.url}/v1") as bound:
-        yield bound
-
-
-async def until(session: AsyncRealtimeSession, kind: type[RealtimeEvent]) -> list[RealtimeEvent]:
-    """The events up to the first of a kind, those without a meaning of ours left out."""
-    events: list[RealtimeEvent] = []
-    async with asyncio.timeout(20):
-        async for event in session:
-            if not isinstance(event, UnknownEvent):
-                events.append(event)
-            if isinstance(event, kind):
-                return events
-    raise AssertionError(events)
-
-
-def shown(event: RealtimeEvent) -> tuple[str, ...]:
-    """An event without its frame."""
-    named = {name: getattr(event, name) for name in event.__struct_fields__ if name != "raw"}
-    return (type(event).__name__, *(f"{name}={value!r}" for name, value in named.items() if value is not None))
-
-
-async def test_a_conversation_in_text(server: RealtimeServer, client: AsyncOneLLM, key: str) -> None:
+async def test_a_conversation_in_text(realtime: RealtimeServer, caller: AsyncOneLLM, key: str) -> None:
     """What is said goes out as an item and a wish for an answer; the answer comes in pieces, with its usage."""
 
     async def script(peer: Peer) -> None:
@@ -76,8 +43,8 @@ async def test_a_conversation_in_text(server: RealtimeServer, client: AsyncOneLL
             response_done(usage=USAGE),
         )
 
-    server.plays(script)
-    async with client.realtime.connect(model=MODEL, instructions="Be brief.", output_modalities=["text"]) as session:
+    realtime.plays(script)
+    async with caller.realtime.connect(model=MODEL, instructions="Be brief.", output_modalities=["text"]) as session:
         await session.send_text("Hi")
         events = await until(session, ResponseDone)
     assert [type(event).__name__ for event in events] == [
@@ -91,7 +58,7 @@ async def test_a_conversation_in_text(server: RealtimeServer, client: AsyncOneLL
     assert isinstance(done, ResponseDone)
     assert done.usage is not None
     assert (done.usage.input_tokens, done.usage.cached_tokens, done.usage.output_audio_tokens) == (132, 64, 91)
-    peer = server.peer
+    peer = realtime.peer
     assert (peer.path, peer.query) == ("/v1/realtime", {"model": "gpt-realtime"})
     assert peer.headers["authorization"] == f"Bearer {key}"
     assert "openai-beta" not in peer.headers
@@ -117,7 +84,7 @@ async def test_a_conversation_in_text(server: RealtimeServer, client: AsyncOneLL
     assert peer.closed == (1000, "")
 
 
-async def test_a_conversation_by_voice(server: RealtimeServer, client: AsyncOneLLM) -> None:
+async def test_a_conversation_by_voice(realtime: RealtimeServer, caller: AsyncOneLLM) -> None:
     """Sound goes out and comes back as bytes; who speaks, and the words of both, come as events in their order."""
     spoken, heard = bytes(range(256)) * 10, b"\x01\x02" * 2400
 
@@ -140,15 +107,15 @@ async def test_a_conversation_by_voice(server: RealtimeServer, client: AsyncOneL
             response_done(),
         )
 
-    server.plays(script)
-    async with client.realtime.connect(model=MODEL, voice="marin") as session:
+    realtime.plays(script)
+    async with caller.realtime.connect(model=MODEL, voice="marin") as session:
         assert (session.input_rate, session.output_rate) == (24_000, 24_000)
         await session.send_audio(spoken[:100])
         await session.send_audio(memoryview(spoken)[100:])
         events = await until(session, ResponseDone)
     assert [shown(event) for event in events] == [
         ("SessionReady", "session_id='sess_1'", "model='gpt-realtime'"),
-        ("InputSpeechStarted", "item_id='item_u'", "offset_ms=120"),
+        ("InputSpeechStarted", "item_id='item_u'", "offset_ms=120", "interrupts=True"),
         ("InputSpeechStopped", "item_id='item_u'", "offset_ms=900"),
         ("InputCommitted", "item_id='item_u'"),
         ("ResponseStarted", "response_id='resp_1'"),
@@ -164,15 +131,17 @@ async def test_a_conversation_by_voice(server: RealtimeServer, client: AsyncOneL
         ("TranscriptDone", "role='assistant'", "text='Hello'", "item_id='item_1'", "response_id='resp_1'"),
         ("ResponseDone", "response_id='resp_1'", "status='completed'", "more_expected=False"),
     ]  # fmt: skip
-    appended = [base64.b64decode(each["audio"]) for each in server.peer.received if "audio" in each]
+    appended = [base64.b64decode(each["audio"]) for each in realtime.peer.received if "audio" in each]
     assert b"".join(appended) == spoken
-    assert server.peer.received[0]["session"]["audio"]["output"] == {"voice": "marin"}
+    assert realtime.peer.received[0]["session"]["audio"]["output"] == {"voice": "marin"}
 
 
-async def test_a_refused_upgrade_is_the_providers_error(server: RealtimeServer, client: AsyncOneLLM, key: str) -> None:
+async def test_a_refused_upgrade_is_the_providers_error(
+    realtime: RealtimeServer, caller: AsyncOneLLM, key: str
+) -> None:
     """A WebSocket that is refused is a refusal as any: its class by code and status, its words from the body."""
-    server.refuses(401, {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}, x_request_id="req_9")
+    realtime.refuses(401, {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}, x_request_id="req_9")
     with pytest.raises(AuthenticationError, match="Incorrect API key") as caught:
-        await client.realtime.connect(model=MODEL)
+        await caller.realtime.connect(model=MODEL)
     assert (caught.value.request_id, caught.value.code) == ("req_9", "invalid_api_key")
     assert key not in str(caught.value)

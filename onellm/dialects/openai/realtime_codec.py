@@ -348,10 +348,13 @@ class OpenAIRealtimeCodec:
             yield SessionReady(session_id=found[0], model=found[1] or self._request.model, raw=frame)
 
     def _on_speech_started(self, event: Event, frame: bytes) -> Iterator[RealtimeEvent]:
-        yield InputSpeechStarted(item_id=event.item_id, offset_ms=_ms(event.audio_start_ms), raw=frame)
+        interrupts = self._interrupts()
+        yield InputSpeechStarted(
+            item_id=event.item_id, offset_ms=_ms(event.audio_start_ms), interrupts=interrupts, raw=frame
+        )
         lost = self._dialect.loses_responses and event.item_id is not None and event.item_id == self._stopped
         self._stopped = None
-        if lost or self._interrupts():
+        if lost or interrupts:
             for name, response in list(self._responses.items()):
                 if not response.muted and not response.aside:
                     response.muted = True

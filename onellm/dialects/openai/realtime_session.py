@@ -31,6 +31,9 @@ _GONE = {
     "language": "say it in instructions; that of the user's speech is input_transcription's",
     "resume": "a session cannot be taken up again; give what was said as messages",
 }
+_GONE_THEN = {name: why for name, why in _GONE.items() if name != "temperature"} | {
+    "reasoning_effort": "the older session has no such setting"
+}
 
 
 def rates(dialect: "OpenAIRealtime", params: Mapping[str, Any]) -> tuple[int, int]:
@@ -48,8 +51,7 @@ def encode_session(
     """
     given = dict(params)
     writes = bool(request.params.get("transcribe_only"))
-    gone = {name: why for name, why in _GONE.items() if not (name == "temperature" and dialect.shape == "beta")}
-    refuse(given, {**gone, **dialect.refuses}, request)
+    refuse(given, {**(_GONE_THEN if dialect.shape == "beta" else _GONE), **dialect.refuses}, request)
     if writes:
         only = "a session that only writes down does not answer"
         refuse(given, dict.fromkeys(_OF_ANSWERS, only), request)
