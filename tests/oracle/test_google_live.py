@@ -13,6 +13,7 @@ import pytest
 from live_sessions import SOUND, WEATHER
 from realtime_server import BINARY, Peer, RealtimeServer
 from wire import gemini_live as wire
+from wire.chat_completions import dump
 
 from onellm import AsyncOneLLM, GoogleOptions, LiveOptions
 from onellm.resources.realtime import AsyncRealtimeSession
@@ -377,7 +378,7 @@ async def test_both_read_the_same_in_a_conversation(server: RealtimeServer) -> N
             wire.sound(SOUND),
             wire.said("Hi."),
             wire.calls({"id": "a", "name": "f", "args": {"x": 1}}),
-            wire.dump({"toolCallCancellation": {"ids": ["a"]}}),
+            dump({"toolCallCancellation": {"ids": ["a"]}}),
             wire.handle("h"),
             wire.go_away("9s"),
             wire.TURN_COMPLETE,
