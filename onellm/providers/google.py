@@ -23,7 +23,7 @@ from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import locate
 from onellm.providers.auth import HeaderKey
-from onellm.providers.gemini_host import GeminiHost, version
+from onellm.providers.gemini_host import GeminiHost, version, with_version
 from onellm.providers.http import refusal
 from onellm.providers.protocols import Binary, Call, ProviderSettings, Response
 from onellm.types.batches import Batch
@@ -75,8 +75,8 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
     async def create_realtime_token(
         self, request: "RealtimeRequest", call: Call, seconds: int | None
     ) -> "RealtimeToken":
-        root = call.settings.base_url.rpartition("/")[0]
-        settings = structs.replace(call.settings, base_url=f"{root}/{_TOKEN_VERSION}", usual_headers=None)
+        base = with_version(call.settings.base_url, _TOKEN_VERSION)
+        settings = structs.replace(call.settings, base_url=base, usual_headers=None)
         return await super().create_realtime_token(request, structs.replace(call, settings=settings), seconds)
 
     async def create_file(self, request: FileRequest, call: Call) -> FileObject:
