@@ -50,3 +50,12 @@ def with_version(base_url: str, other: str) -> str:
     if found := _VERSION.search(root):
         root = root[: found.start()]
     return parts._replace(path=f"{root}/{other}").geturl()
+
+
+def under(base_url: str, folder: str) -> str:
+    """The base URL with a folder in front of its version, or at its end where it names none."""
+    parts = urlsplit(base_url)
+    root = parts.path.rstrip("/")
+    found = _VERSION.search(root)
+    place = found.start() if found else len(root)
+    return parts._replace(path=f"{root[:place]}/{folder}{root[place:]}").geturl()
