@@ -306,6 +306,13 @@ def test_speech_of_the_user_where_live_says_so() -> None:
     ]
 
 
+def test_speech_that_does_not_stop_the_model_says_so() -> None:
+    """With `interrupt_response=False` nothing that waits to be heard is dropped for it."""
+    found = codec(turn_detection={"type": "server_vad", "interrupt_response": False})
+    frame = dump({"voiceActivity": {"voiceActivityType": "ACTIVITY_START"}})
+    assert says(found, frame) == [InputSpeechStarted(interrupts=False)]
+
+
 def test_an_error_in_a_frame_leaves_the_session() -> None:
     """It is rare: most errors are a close."""
     frame = dump({"error": {"code": 3, "message": "no such field", "status": "INVALID_ARGUMENT"}})
