@@ -448,7 +448,8 @@ def test_instructions_and_tools_can_change() -> None:
     later = json.loads(found.resumed().open()[0])["setup"]
     assert later["systemInstruction"] == {"parts": [{"text": "Be loud."}]}
     assert later["tools"][0]["functionDeclarations"][0]["name"] == "get_weather"
-    for change in ({"tool_choice": "none"}, {"tools": []}):
+    changes: list[dict[str, Any]] = [{"tool_choice": "none"}, {"tools": []}]
+    for change in changes:
         assert sent(found, UpdateSession(change)) == [{"contextUpdate": {"tools": {"tools": []}}}]
     with pytest.raises(UnsupportedFeatureError, match="voice"):
         found.encode(UpdateSession({"voice": "Puck"}))
