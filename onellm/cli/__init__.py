@@ -1,4 +1,4 @@
-"""The command line: `onellm chat | embed | models | pull | download | providers | config`.
+"""The command line: `onellm chat | talk | embed | models | pull | download | providers | config`.
 
 What a command needs is imported when it runs, so that `onellm --help` is quick.
 """
@@ -71,6 +71,21 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
     chat.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer")
     chat.add_argument("--temperature", type=float, metavar="T", help="0 is the most predictable")
+
+    talk = command("talk", "Talk to a model: by microphone and loudspeaker, or from a file to a file.")
+    talk.add_argument("-m", "--model", help="provider/model, such as openai/gpt-realtime")
+    talk.add_argument("--voice", metavar="NAME", help="the model's voice, such as marin")
+    talk.add_argument("--instructions", metavar="TEXT", help="what the model is told before the conversation")
+    talk.add_argument("--input", metavar="WAV", help="say this, in place of what a microphone hears")
+    talk.add_argument("--output", metavar="WAV", help="write the answer there, in place of playing it; needs --input")
+    talk.add_argument("--transcript", metavar="TXT", help="write the words of both sides there, too")
+    talk.add_argument("--microphone", metavar="DEVICE", help="its name or number in `python -m sounddevice`")
+    talk.add_argument("--speaker", metavar="DEVICE", help="its name or number in `python -m sounddevice`")
+    talk.add_argument(
+        "--half-duplex",
+        action="store_true",
+        help="hear nothing while the model speaks: for loudspeakers that the microphone hears",
+    )
 
     embed = command("embed", "Turn texts into vectors.")
     embed.add_argument("texts", nargs="*", metavar="text", help="without one, or with -: the lines of standard input")

@@ -15,8 +15,9 @@ from onellm.types.request import Request
 
 if TYPE_CHECKING:
     from onellm.types.chat_params import AnyTool, MessageParam
-else:  # functions, and messages of all kinds, are among them: checked where they are taken apart
-    AnyTool = MessageParam = Any
+    from onellm.types.google import GoogleOptions
+else:  # functions and messages are checked where they are taken apart, options by the dialect that has them
+    AnyTool = GoogleOptions = MessageParam = Any
 
 AudioFormat: TypeAlias = Literal["pcm16", "g711_ulaw", "g711_alaw"]
 """16-bit little-endian mono samples, or G.711 at 8 kHz."""
@@ -102,6 +103,7 @@ class RealtimeParams(TypedDict, total=False):
     language:             of the voice, such as "de-DE"
     transcribe_only:      the session writes down what it hears and answers nothing
     resume:               the handle of `SessionResumable`
+    google:               what only Gemini's sessions take
     session:              fields of the provider's own session object, as they are; they win
     """
 
@@ -128,6 +130,7 @@ class RealtimeParams(TypedDict, total=False):
     language: str | None
     transcribe_only: bool | None
     resume: str | None
+    google: GoogleOptions | None
     session: Mapping[str, Any] | None
     extra_headers: Mapping[str, str | None] | None
     extra_query: Mapping[str, str | int | float | bool] | None
