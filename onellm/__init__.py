@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
     from onellm._sync.parsing import ParsedChatCompletionStream
-    from onellm._sync.pipelines import EmbeddingStream
+    from onellm._sync.pipelines import ChatMap, EmbeddingStream
     from onellm._sync.realtime import RealtimeSession
     from onellm._sync.responses import ResponseStream
     from onellm._sync.runs import ToolRun
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from onellm.resources.media import audio, document, image
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
-    from onellm.resources.pipelines import AsyncEmbeddingStream
+    from onellm.resources.pipelines import AsyncChatMap, AsyncEmbeddingStream
     from onellm.resources.realtime import AsyncRealtimeSession
     from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.runs import AsyncToolRun
@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import Hedge, HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
-    from onellm.types.pipelines import EmbeddingBatch, PipelineFailure, PipelineProgress
+    from onellm.types.pipelines import ChatResult, EmbeddingBatch, PipelineFailure, PipelineProgress
     from onellm.types.preview import PreviewedRequest
     from onellm.types.realtime import RealtimeToken, Reconnect
     from onellm.types.realtime_events import (
@@ -151,7 +151,7 @@ _HOMES = {
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
     "_sync.parsing": ("ParsedChatCompletionStream",),
-    "_sync.pipelines": ("EmbeddingStream",),
+    "_sync.pipelines": ("ChatMap", "EmbeddingStream"),
     "_sync.realtime": ("RealtimeSession",),
     "_sync.responses": ("ResponseStream",),
     "_sync.runs": ("ToolRun",),
@@ -204,7 +204,7 @@ _HOMES = {
     "resources.media": ("audio", "document", "image"),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.parsing": ("AsyncParsedChatCompletionStream",),
-    "resources.pipelines": ("AsyncEmbeddingStream",),
+    "resources.pipelines": ("AsyncChatMap", "AsyncEmbeddingStream"),
     "resources.realtime": ("AsyncRealtimeSession",),
     "resources.responses": ("AsyncResponseStream",),
     "resources.runs": ("AsyncToolRun",),
@@ -234,7 +234,7 @@ _HOMES = {
     "types.ollama": ("OllamaOptions",),
     "types.options": ("Hedge", "HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
-    "types.pipelines": ("EmbeddingBatch", "PipelineFailure", "PipelineProgress"),
+    "types.pipelines": ("ChatResult", "EmbeddingBatch", "PipelineFailure", "PipelineProgress"),
     "types.preview": ("PreviewedRequest",),
     "types.realtime": ("RealtimeToken", "Reconnect"),
     "types.realtime_events": (
@@ -286,6 +286,7 @@ __all__ = [
     "AsyncBatchResults",
     "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
+    "AsyncChatMap",
     "AsyncCompletionStream",
     "AsyncEmbeddingStream",
     "AsyncImageStream",
@@ -316,6 +317,8 @@ __all__ = [
     "Capability",
     "ChatCompletion",
     "ChatCompletionStream",
+    "ChatMap",
+    "ChatResult",
     "CheckpointError",
     "CircuitOpenError",
     "CircuitState",

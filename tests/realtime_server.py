@@ -390,6 +390,6 @@ async def echo_host(peer: Peer) -> None:  # noqa: C901 - an event a case
         await peer.drain()
 
 
-async def holds_sessions(request: "Recorded", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def echoes(request: "Recorded", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """`echo_host`, for who asks the loopback for a WebSocket."""
     await talk(Peer(request.target, request.headers, reader, writer), echo_host)

