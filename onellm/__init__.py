@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
     from onellm._sync.parsing import ParsedChatCompletionStream
+    from onellm._sync.pipelines import ChatMap, EmbeddingStream
     from onellm._sync.realtime import RealtimeSession
     from onellm._sync.responses import ResponseStream
     from onellm._sync.runs import ToolRun
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        CheckpointError,
+        CircuitOpenError,
         ClientClosedError,
         ConfigurationError,
         ConflictError,
         ContentFilterError,
         ContextLengthExceededError,
+        DeadlineExceededError,
+        FallbackError,
         InternalServerError,
         InvalidRequestError,
         MaxTurnsError,
@@ -64,6 +69,7 @@ if TYPE_CHECKING:
     from onellm.resources.media import audio, document, image
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
+    from onellm.resources.pipelines import AsyncChatMap, AsyncEmbeddingStream
     from onellm.resources.realtime import AsyncRealtimeSession
     from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.runs import AsyncToolRun
@@ -85,11 +91,15 @@ if TYPE_CHECKING:
     from onellm.types.bedrock import BedrockOptions
     from onellm.types.capabilities import Capabilities, Capability
     from onellm.types.cohere import CohereOptions
+    from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
+    from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions, LiveOptions
+    from onellm.types.limits import Limits, RedisLimits
     from onellm.types.ollama import OllamaOptions
-    from onellm.types.options import HttpOptions, Timeouts
+    from onellm.types.options import Hedge, HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
+    from onellm.types.pipelines import ChatResult, EmbeddingBatch, PipelineFailure, PipelineProgress
     from onellm.types.preview import PreviewedRequest
     from onellm.types.realtime import RealtimeToken, Reconnect
     from onellm.types.realtime_events import (
@@ -124,6 +134,11 @@ if TYPE_CHECKING:
         UnknownEvent,
     )
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
+    from onellm.voice.devices import Microphone, Speaker
+    from onellm.voice.g711 import decode_g711, encode_g711
+    from onellm.voice.playback import HeardAudio, PlaybackQueue
+    from onellm.voice.resampling import Resampler, resampler
+    from onellm.voice.wav import WavReader, WavWriter
 
 __version__ = "0.1.0"
 
@@ -136,6 +151,7 @@ _HOMES = {
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
     "_sync.parsing": ("ParsedChatCompletionStream",),
+    "_sync.pipelines": ("ChatMap", "EmbeddingStream"),
     "_sync.realtime": ("RealtimeSession",),
     "_sync.responses": ("ResponseStream",),
     "_sync.runs": ("ToolRun",),
@@ -148,11 +164,15 @@ _HOMES = {
         "APITimeoutError",
         "AuthenticationError",
         "BadRequestError",
+        "CheckpointError",
+        "CircuitOpenError",
         "ClientClosedError",
         "ConfigurationError",
         "ConflictError",
         "ContentFilterError",
         "ContextLengthExceededError",
+        "DeadlineExceededError",
+        "FallbackError",
         "InternalServerError",
         "InvalidRequestError",
         "MaxTurnsError",
@@ -184,6 +204,7 @@ _HOMES = {
     "resources.media": ("audio", "document", "image"),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.parsing": ("AsyncParsedChatCompletionStream",),
+    "resources.pipelines": ("AsyncChatMap", "AsyncEmbeddingStream"),
     "resources.realtime": ("AsyncRealtimeSession",),
     "resources.responses": ("AsyncResponseStream",),
     "resources.runs": ("AsyncToolRun",),
@@ -205,11 +226,15 @@ _HOMES = {
     "types.bedrock": ("BedrockOptions",),
     "types.capabilities": ("Capabilities", "Capability"),
     "types.cohere": ("CohereOptions",),
+    "types.events": ("ErrorEvent", "RequestEvent", "ResponseEvent", "RetryEvent"),
+    "types.execution": ("Breaker", "CircuitState", "Route"),
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions", "LiveOptions"),
+    "types.limits": ("Limits", "RedisLimits"),
     "types.ollama": ("OllamaOptions",),
-    "types.options": ("HttpOptions", "Timeouts"),
+    "types.options": ("Hedge", "HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
+    "types.pipelines": ("ChatResult", "EmbeddingBatch", "PipelineFailure", "PipelineProgress"),
     "types.preview": ("PreviewedRequest",),
     "types.realtime": ("RealtimeToken", "Reconnect"),
     "types.realtime_events": (
@@ -244,6 +269,11 @@ _HOMES = {
         "UnknownEvent",
     ),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
+    "voice.devices": ("Microphone", "Speaker"),
+    "voice.g711": ("decode_g711", "encode_g711"),
+    "voice.playback": ("HeardAudio", "PlaybackQueue"),
+    "voice.resampling": ("Resampler", "resampler"),
+    "voice.wav": ("WavReader", "WavWriter"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -256,7 +286,9 @@ __all__ = [
     "AsyncBatchResults",
     "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
+    "AsyncChatMap",
     "AsyncCompletionStream",
+    "AsyncEmbeddingStream",
     "AsyncImageStream",
     "AsyncModelPull",
     "AsyncOneLLM",
@@ -280,10 +312,16 @@ __all__ = [
     "BatchResults",
     "BedrockOptions",
     "BinaryResponse",
+    "Breaker",
     "Capabilities",
     "Capability",
     "ChatCompletion",
     "ChatCompletionStream",
+    "ChatMap",
+    "ChatResult",
+    "CheckpointError",
+    "CircuitOpenError",
+    "CircuitState",
     "ClientClosedError",
     "CohereOptions",
     "Completion",
@@ -292,10 +330,17 @@ __all__ = [
     "ConflictError",
     "ContentFilterError",
     "ContextLengthExceededError",
+    "DeadlineExceededError",
     "Embedding",
+    "EmbeddingBatch",
+    "EmbeddingStream",
+    "ErrorEvent",
+    "FallbackError",
     "File",
     "FunctionTool",
     "GoogleOptions",
+    "HeardAudio",
+    "Hedge",
     "HttpOptions",
     "Image",
     "ImageStream",
@@ -305,8 +350,10 @@ __all__ = [
     "InternalServerError",
     "Interrupted",
     "InvalidRequestError",
+    "Limits",
     "LiveOptions",
     "MaxTurnsError",
+    "Microphone",
     "MissingDependencyError",
     "MissingKeyError",
     "ModelPull",
@@ -319,6 +366,9 @@ __all__ = [
     "ParsedChatCompletion",
     "ParsedChatCompletionStream",
     "PermissionDeniedError",
+    "PipelineFailure",
+    "PipelineProgress",
+    "PlaybackQueue",
     "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",
@@ -330,14 +380,20 @@ __all__ = [
     "RealtimeToolCall",
     "RealtimeUsage",
     "Reconnect",
+    "RedisLimits",
+    "RequestEvent",
     "RequestTimeoutError",
     "RequestTooLargeError",
+    "Resampler",
     "ResponseDecodeError",
     "ResponseDone",
+    "ResponseEvent",
     "ResponseStarted",
     "ResponseStream",
     "ResponseValidationError",
+    "RetryEvent",
     "RetryPolicy",
+    "Route",
     "RunChunk",
     "RunReply",
     "RunToolCall",
@@ -350,6 +406,7 @@ __all__ = [
     "SessionResumable",
     "SessionUpdated",
     "SessionWarning",
+    "Speaker",
     "Speech",
     "SpeechResponse",
     "SpeechStream",
@@ -371,13 +428,18 @@ __all__ = [
     "UnsupportedFeatureError",
     "UnsupportedParameterError",
     "UsageError",
+    "WavReader",
+    "WavWriter",
     "audio",
     "configure",
+    "decode_g711",
     "document",
+    "encode_g711",
     "get_provider",
     "image",
     "list_providers",
     "register_provider",
+    "resampler",
 ]
 
 

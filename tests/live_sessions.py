@@ -20,7 +20,7 @@ from onellm.types.realtime_events import (
 
 LIVE = GeminiLive(address="ws/somewhere")
 SOUND = b"\x01\x00\x02\x00"
-PICTURE: Any = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AAAA"}}
+PICTURE: dict[str, Any] = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AAAA"}}
 WEATHER: Any = {
     "type": "function",
     "function": {

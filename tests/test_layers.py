@@ -22,7 +22,7 @@ PACKAGE = Path(onellm.__file__).parent
 DECODERS = {"onellm.transport.sse", "onellm.transport.ndjson", "onellm.transport.eventstream"}
 FACADE = ("onellm._sync", "onellm.short_forms", "onellm.cli")
 BELOW_DIALECTS = ("onellm.errors", "onellm.types", *DECODERS)
-ABOVE_TRANSPORT = ("onellm.dialects", "onellm.providers", "onellm.policy", "onellm.config")
+ABOVE_TRANSPORT = ("onellm.dialects", "onellm.providers", "onellm.policy", "onellm.pipeline", "onellm.config")
 
 # What each part may import of ours, by prefixes; the first entry that fits a module counts.
 MAY_IMPORT: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
@@ -36,11 +36,16 @@ MAY_IMPORT: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
         ("onellm.providers", "onellm.dialects", "onellm.transport", "onellm.errors", "onellm.types"),
     ),
     (("onellm.policy",), ("onellm.policy", "onellm.errors", "onellm.types", "onellm.providers.protocols")),
+    (("onellm.pipeline",), ("onellm.pipeline", "onellm.policy", "onellm.errors", "onellm.types")),
+    (("onellm.voice",), ("onellm.voice", "onellm.errors", "onellm.types")),
     (FACADE, ("onellm",)),
     (("onellm.config",), ("onellm.errors", "onellm.types")),
     (
         ("onellm.resources", "onellm.client"),
-        ("onellm.resources", "onellm.client", *ABOVE_TRANSPORT, "onellm.transport", "onellm.errors", "onellm.types"),
+        (
+            *("onellm.resources", "onellm.client", *ABOVE_TRANSPORT, "onellm.transport", "onellm.voice"),
+            *("onellm.errors", "onellm.types"),
+        ),
     ),
     (("onellm.__init__", "onellm.__main__"), ("onellm",)),
 ]

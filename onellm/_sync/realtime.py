@@ -19,6 +19,7 @@ from onellm.types.realtime import RealtimeParams, RealtimeToken, Reconnect
 if TYPE_CHECKING:
     from onellm.dialects.realtime import RealtimeFacts
     from onellm.types.realtime_events import RealtimeEvent
+    from onellm.voice.playback import HeardAudio
 
 
 class RealtimeSession:
@@ -150,15 +151,17 @@ class RealtimeSession:
         """
         run(self._async.respond(**options))
 
-    def interrupt(self, played_ms: int | None = None) -> None:
+    def interrupt(self, played_ms: int | None = None, *, heard: "HeardAudio | None" = None) -> None:
         """Stop the answer that is under way; no more of its sound comes, that in the queue neither.
 
-        played_ms:  how much of what is being played was heard, in milliseconds: the model is told, where that goes
+        played_ms:  how much of the item whose sound was taken last was heard, in milliseconds: the model is told, where
+                    that goes
+        heard:      the same as a `PlaybackQueue` says it, which knows what was being played
 
         Raises:
             APIConnectionError: the connection is gone, or takes nothing.
         """
-        run(self._async.interrupt(played_ms))
+        run(self._async.interrupt(played_ms, heard=heard))
 
     def send_tool_result(self, call_id: str, output: object, *, respond: bool = True) -> None:
         """Answer a call of a tool. output: a text, or what JSON can say.
@@ -231,6 +234,7 @@ class Realtime:
 
         Raises:
             UsageError: the call is wrong; nothing was sent.
+            MissingDependencyError: another rate was asked for than the provider's, and soxr is not installed.
             APIConnectionError: there is no connection, or it was closed before the session was ready.
             APIStatusError: the provider refused.
         """

@@ -269,7 +269,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "base64": _unless("vectors come as numbers, not in base64"),
     "prefix": lambda prefix: f"{_code(prefix)} is taken off the ids",
     "publishes": lambda _: "says what a model can, when `models.capabilities` asks",
-    "takes_parts": _unless("takes texts only"),
+    "takes_parts": _unless("takes texts, and no images"),
+    "most_inline": lambda count: f"up to {count:,} requests go into the call that begins a batch, without a file",
+    "chat_path": lambda path: f"judges conversations at {_code(path)}",
     # reranking
     "query_field": lambda name: f"the query is sent as {_code(name)}",
     "documents_field": lambda name: f"the documents are sent as {_code(name)}",

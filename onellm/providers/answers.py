@@ -72,6 +72,26 @@ class HttpBinary:
         self._response.close()
 
 
+class Held:
+    """What is here already, as an answer that is read as it comes."""
+
+    adjustments: tuple[str, ...] = ()
+    content_type = "application/jsonl"
+    request_id: str | None = None
+
+    def __init__(self, provider: str, content: bytes) -> None:
+        self.provider = provider
+        self.content_length: int | None = len(content)
+        self._left = content
+
+    async def read(self) -> bytes:
+        left, self._left = self._left, b""
+        return left
+
+    def close(self) -> None:
+        self._left = b""
+
+
 class HttpAnswerStream(Generic[ChunkT, AnswerT]):
     """A streamed answer: reads from the connection, folds through the dialect's reducer."""
 
@@ -146,6 +166,7 @@ class HttpAnswerStream(Generic[ChunkT, AnswerT]):
         final.request_id = self.request_id
         final.adjustments = self._adjustments
         await self._response.finish()
+        note_usage(self._response, final)
         self._final = final
 
     def final(self) -> AnswerT:
@@ -180,6 +201,15 @@ async def open_answer(
         stream.close()
         raise
     return stream
+
+
+def note_usage(response: object, reply: Answer) -> None:
+    """Tell the limits that a request waited for, where it did, how many tokens it came to."""
+    used = getattr(response, "used", None)
+    if used is not None and (usage := getattr(reply, "usage", None)) is not None:
+        tokens = getattr(usage, "total_tokens", None)
+        if isinstance(tokens, int) and tokens > 0:
+            used(float(tokens))
 
 
 def is_json(response: ResponseStream) -> bool:

@@ -254,7 +254,7 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
         return HttpRealtimeHost(self, dialect, request, call)
 
     async def create_realtime_token(
-        self, request: "RealtimeRequest", call: Call, seconds: int | None
+        self, request: "RealtimeRequest", seconds: int | None, call: Call
     ) -> "RealtimeToken":
         if _shape(call).classic:
             raise UnsupportedFeatureError(
@@ -262,7 +262,7 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
                 provider=self.name,
             )
         _, request = _placed(None, request, call)
-        return await super().create_realtime_token(request, call, seconds)
+        return await super().create_realtime_token(request, seconds, call)
 
 
 def _is_root(below: list[str]) -> bool:

@@ -47,7 +47,7 @@ from onellm.errors import (
 )
 from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
-from onellm.providers.mistral import STATUSES, MistralBatches, MistralTranscriptions
+from onellm.providers.mistral import STATUSES, MistralBatches, MistralFileUrls, MistralProvider, MistralTranscriptions
 from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
 from onellm.providers.small_hosts import SMALL
@@ -373,7 +373,7 @@ _ROWS = (
             "Under `https://api.deepseek.com/beta` as base URL a last message with `prefix` is continued.",
         ),
     ),
-    HttpProvider(
+    MistralProvider(
         name="mistral",
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
@@ -416,7 +416,7 @@ _ROWS = (
             sends_format=False,
             brackets=False,
             renames={"keywords": "context_bias"},
-            refuses={**{name: why for name, why in _WHISPER.items() if name != "keywords"}, **refuses("prompt")},
+            refuses=refuses("chunking_strategy", "include", "languages", "prompt"),
         ),
         speech=OpenAISpeech(
             json_answer=True,
@@ -425,6 +425,7 @@ _ROWS = (
             refuses=refuses("instructions", "speed"),
         ),
         files=OpenAIFiles(paging=NUMBERED, refuses=_NEVER_EXPIRES),
+        file_urls=MistralFileUrls(),
         batches=MistralBatches(
             path="batch/jobs",
             lines_have_url=False,
@@ -434,7 +435,11 @@ _ROWS = (
             refuses=_KEEPS_OUTPUT,
         ),
         models=OpenAIModels(publishes="item"),
-        moderations=OpenAIModerations(takes_parts=False),
+        moderations=OpenAIModerations(
+            takes_parts=False,
+            chat_path="chat/moderations",
+            chat=OpenAIChat(message_names=False, audio_as="text", tool_id_length=9),
+        ),
         ocr=Ocr(),
         docs="https://docs.mistral.ai/api",
         notes=("`safe_prompt` and `prompt_mode` go into `extra_body`.",),

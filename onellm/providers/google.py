@@ -21,11 +21,11 @@ from onellm.dialects.gemini.realtime import GeminiLive, GeminiLiveTokens
 from onellm.dialects.gemini.speech import GeminiSpeech
 from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
-from onellm.providers.answers import locate
+from onellm.providers.answers import Held, locate
 from onellm.providers.auth import HeaderKey
 from onellm.providers.gemini_host import GeminiHost, under, version, with_version
-from onellm.providers.http import refusal
 from onellm.providers.protocols import Binary, Call, ProviderSettings, Response
+from onellm.providers.sending import refusal
 from onellm.types.batches import Batch
 from onellm.types.file_objects import FileDeleted, FileObject, FileRequest
 from onellm.types.files import FilePath, InputFile, OneShot
@@ -73,11 +73,11 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
         return super(GoogleProvider, there).realtime_host(request, call)
 
     async def create_realtime_token(
-        self, request: "RealtimeRequest", call: Call, seconds: int | None
+        self, request: "RealtimeRequest", seconds: int | None, call: Call
     ) -> "RealtimeToken":
         base = with_version(call.settings.base_url, _TOKEN_VERSION)
         settings = structs.replace(call.settings, base_url=base, usual_headers=None)
-        return await super().create_realtime_token(request, structs.replace(call, settings=settings), seconds)
+        return await super().create_realtime_token(request, seconds, structs.replace(call, settings=settings))
 
     async def create_file(self, request: FileRequest, call: Call) -> FileObject:
         dialect = cast("GeminiFiles", self._dialect(self.files, "files"))
@@ -151,26 +151,6 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
         deleted = await super().delete_file(file_id, call)
         deleted.id = file_id
         return deleted
-
-
-class Held:
-    """What is here already, as an answer that is read as it comes."""
-
-    adjustments: tuple[str, ...] = ()
-    content_type = "application/jsonl"
-    request_id: str | None = None
-
-    def __init__(self, provider: str, content: bytes) -> None:
-        self.provider = provider
-        self.content_length: int | None = len(content)
-        self._left = content
-
-    async def read(self) -> bytes:
-        left, self._left = self._left, b""
-        return left
-
-    def close(self) -> None:
-        self._left = b""
 
 
 def _upload_url(response: Response, call: Call) -> str:

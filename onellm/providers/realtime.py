@@ -11,7 +11,7 @@ from onellm.dialects.base import HttpRequest
 from onellm.errors import OneLLMError
 from onellm.providers.answers import locate
 from onellm.providers.auth import Renews
-from onellm.providers.http import refusal
+from onellm.providers.sending import refusal
 
 if TYPE_CHECKING:
     from onellm.dialects.realtime import (

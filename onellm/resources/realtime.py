@@ -5,21 +5,17 @@ https://developers.openai.com/api/docs/guides/realtime
 
 import base64
 from collections.abc import Callable, Generator, Iterable, Mapping
-from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from msgspec import structs
 from typing_extensions import Unpack
 
-from onellm.errors import InvalidRequestError, MissingDependencyError
-from onellm.policy.retry import retry
+from onellm.errors import InvalidRequestError
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.types.options import Timeouts
 from onellm.types.realtime import (
-    ClearAudio,
-    CommitAudio,
     CreateMessage,
     CreateResponse,
     RealtimeParams,
@@ -34,9 +30,10 @@ from onellm.types.realtime import (
 if TYPE_CHECKING:
     from onellm.dialects.realtime import RealtimeFacts
     from onellm.providers.protocols import RealtimeProvider, RealtimeTokenProvider
-    from onellm.resources.realtime_line import Line, MakeResampler
+    from onellm.resources.realtime_line import Line
     from onellm.types.functions import FunctionTool
     from onellm.types.realtime_events import RealtimeEvent
+    from onellm.voice.playback import HeardAudio
 
 _STEP = 30.0  # seconds for each step of getting ready, unless `Timeouts` say otherwise
 _ONLY_AT_FIRST = ("messages", "resume", "transcribe_only", "run_tools", "input_rate", "output_rate", "timeout")
@@ -156,7 +153,7 @@ class AsyncRealtimeSession:
         Raises:
             APIConnectionError: the connection is gone, or takes nothing.
         """
-        await self._line.send(CommitAudio(respond))
+        await self._line.commit(respond=respond)
 
     async def clear(self) -> None:
         """Forget the sound that was sent since the last turn.
@@ -165,7 +162,7 @@ class AsyncRealtimeSession:
             UnsupportedFeatureError: the provider cannot.
             APIConnectionError: the connection is gone, or takes nothing.
         """
-        await self._line.send(ClearAudio())
+        await self._line.clear()
 
     async def respond(self, **options: Any) -> None:
         """Have the model answer now, or after the answer that is under way; options are OpenAI's of `response.create`.
@@ -176,15 +173,17 @@ class AsyncRealtimeSession:
         """
         await self._line.send(CreateResponse(options))
 
-    async def interrupt(self, played_ms: int | None = None) -> None:
+    async def interrupt(self, played_ms: int | None = None, *, heard: "HeardAudio | None" = None) -> None:
         """Stop the answer that is under way; no more of its sound comes, that in the queue neither.
 
-        played_ms:  how much of what is being played was heard, in milliseconds: the model is told, where that goes
+        played_ms:  how much of the item whose sound was taken last was heard, in milliseconds: the model is told, where
+                    that goes
+        heard:      the same as a `PlaybackQueue` says it, which knows what was being played
 
         Raises:
             APIConnectionError: the connection is gone, or takes nothing.
         """
-        await self._line.interrupt(played_ms)
+        await self._line.interrupt(played_ms, heard)
 
     async def send_tool_result(self, call_id: str, output: object, *, respond: bool = True) -> None:
         """Answer a call of a tool. output: a text, or what JSON can say.
@@ -303,6 +302,7 @@ class AsyncRealtime:
 
         Raises:
             UsageError: the call is wrong; nothing was sent.
+            MissingDependencyError: another rate was asked for than the provider's, and soxr is not installed.
             APIConnectionError: there is no connection, or it was closed before the session was ready.
             APIStatusError: the provider refused.
         """
@@ -346,7 +346,6 @@ class AsyncRealtime:
                     idle=limits.idle,
                     input_rate=rates[0],
                     output_rate=rates[1],
-                    resampler=_resampler if any(rates) else None,
                 ),
             )
 
@@ -379,7 +378,7 @@ class AsyncRealtime:
             provider=name, model=own_model, params=given, on_unsupported=options.on_unsupported, adjustments=[]
         )
         provider = cast("RealtimeTokenProvider", bound.provider)
-        return await retry(provider.create_realtime_token, options.retry, request, options.call, seconds)
+        return await options.send(provider.create_realtime_token, request, seconds)
 
 
 def _tools(given: Iterable[Any]) -> "tuple[list[Mapping[str, Any]], dict[str, FunctionTool]]":
@@ -403,15 +402,3 @@ def _check_rates(given: Mapping[str, Any]) -> None:
             raise InvalidRequestError(f"{side}_rate must be samples a second, not {rate}", param=f"{side}_rate")
         if rate not in (None, 8000) and given.get(f"{side}_audio_format", "pcm16") != "pcm16":
             raise InvalidRequestError(f"{side}_rate: G.711 has 8000 samples a second", param=f"{side}_rate")
-
-
-def _resampler(given: int, wanted: int) -> Any:
-    try:
-        voice: Any = import_module("onellm.resources.voice")
-        make: MakeResampler = voice.resampler
-    except ImportError as exc:
-        raise MissingDependencyError(
-            f"sound at {given} samples a second has to become {wanted}: "
-            'pip install "onellm[voice]", or give it at the session\'s own rate'
-        ) from exc
-    return make(given, wanted)

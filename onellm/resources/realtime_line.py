@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct, structs
@@ -24,6 +23,8 @@ from onellm.types.functions import FunctionTool
 from onellm.types.realtime import (
     AppendAudio,
     CancelResponse,
+    ClearAudio,
+    CommitAudio,
     RealtimeCommand,
     Reconnect,
     SendToolResult,
@@ -31,6 +32,7 @@ from onellm.types.realtime import (
 )
 from onellm.types.realtime_events import (
     AudioDelta,
+    AudioDone,
     InputSpeechStarted,
     Interrupted,
     RealtimeEvent,
@@ -46,21 +48,13 @@ from onellm.types.realtime_events import (
     ToolCallsCancelled,
     ToolResultSent,
 )
+from onellm.voice.playback import HeardAudio
+from onellm.voice.resampling import Resampler, resampler
 
 NORMAL = 1000
 _OVERHEAD = 256  # bytes that an event takes beside its sound and its frame
 _NOTICE = 300.0  # seconds before the end of a connection's life that it is announced
 _SETTLED = 30.0  # seconds after which a connection was a good one, and attempts are counted anew
-
-
-class Resampler(Protocol):
-    """Sound at another rate: what goes in may end anywhere, what comes out follows on."""
-
-    def feed(self, pcm: bytes) -> bytes: ...
-
-
-MakeResampler: TypeAlias = Callable[[int, int], Resampler]
-"""From one rate to another."""
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -82,7 +76,6 @@ class Terms(Struct, frozen=True, kw_only=True):
     idle: float | None
     input_rate: int | None = None
     output_rate: int | None = None
-    resampler: MakeResampler | None = None
 
 
 class Line:
@@ -113,8 +106,8 @@ class Line:
         facts = self.codec.facts
         self.input_rate = terms.input_rate or facts.input_rate
         self.output_rate = terms.output_rate or facts.output_rate
-        self._in = self._resampler(self.input_rate, facts.input_rate)
-        self._out = self._resampler(facts.output_rate, self.output_rate)
+        self._in = _between(self.input_rate, facts.input_rate)
+        self._out = _between(facts.output_rate, self.output_rate)
 
     # --- beginning and end ---
 
@@ -305,17 +298,19 @@ class Line:
             return None
         return error
 
-    def _take(self, event: RealtimeEvent) -> None:  # noqa: C901 - an event a case
+    def _take(self, event: RealtimeEvent) -> None:  # noqa: C901, PLR0912 - an event a case
         """What follows from an event, and into the queue with it."""
         match event:
             case AudioDelta():
                 if self._out is not None:
                     event = structs.replace(event, pcm=self._out.feed(event.pcm))
+            case AudioDone(response_id=response_id, item_id=item_id):
+                if self._out is not None and (rest := self._out.flush()):
+                    self._put(AudioDelta(pcm=rest, response_id=response_id, item_id=item_id))
             case SessionReady(session_id=session_id):
                 self.session_id = session_id
             case Interrupted():
                 self._drop_sound()
-                self._out = self._resampler(self.codec.facts.output_rate, self.output_rate)
             case ResponseDone():
                 self._attempts = 0
             case ToolCallReady(call=call):
@@ -377,6 +372,8 @@ class Line:
                 self._unheard.append(item_id)
         self._events = kept
         self._room.set()
+        if self._out is not None:
+            self._out.reset()
         return first
 
     # --- sending ---
@@ -408,11 +405,28 @@ class Line:
                     break
 
     async def append(self, audio: bytes) -> None:
-        await self.send(AppendAudio(self._in.feed(audio) if self._in is not None else audio))
+        if self._in is not None:
+            audio = self._in.feed(audio)
+        if audio:
+            await self.send(AppendAudio(audio))
 
-    async def interrupt(self, played_ms: int | None) -> None:
+    async def clear(self) -> None:
+        if self._in is not None:
+            self._in.reset()
+        await self.send(ClearAudio())
+
+    async def commit(self, *, respond: bool) -> None:
+        if self._in is not None and (rest := self._in.flush()):
+            await self.send(AppendAudio(rest))
+        await self.send(CommitAudio(respond))
+
+    async def interrupt(self, played_ms: int | None, heard: HeardAudio | None = None) -> None:
         """Stop the answer, drop its sound, and say how much of it was heard."""
         self._drop_sound()
+        if heard is not None:
+            played_ms, self._heard = heard.played_ms, heard.item_id
+            unheard = dict.fromkeys((*heard.unheard, *self._unheard))
+            self._unheard = [item_id for item_id in unheard if item_id != heard.item_id]
         commands: list[RealtimeCommand] = [CancelResponse()]
         if played_ms is not None and self.codec.facts.truncates:
             if self._heard is not None:
@@ -464,8 +478,9 @@ class Line:
         finally:
             self._tasks.pop(call.id, None)
 
-    def _resampler(self, given: int, wanted: int) -> Resampler | None:
-        return None if given == wanted or self.terms.resampler is None else self.terms.resampler(given, wanted)
+
+def _between(given: int, wanted: int) -> Resampler | None:
+    return resampler(given, wanted) if given != wanted else None
 
 
 async def _output(tool: FunctionTool, arguments: str) -> str:

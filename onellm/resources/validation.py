@@ -4,7 +4,7 @@
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -75,6 +75,28 @@ def choice(value: Any, known: Any, name: str, call: str) -> Any:
     near = nearest(str(value), values)
     hint = f"; did you mean {near!r}?" if near else f"; it is one of {', '.join(map(repr, values))}"
     raise InvalidRequestError(f"{call}: {name} cannot be {value!r}{hint}", param=name)
+
+
+def not_one(given: object, name: str, what: str) -> None:
+    """Something to iterate over that is not itself a single thing.
+
+    Raises:
+        InvalidRequestError: it cannot be iterated over, or is a text, bytes or a dict.
+    """
+    if isinstance(given, str | bytes | Mapping | Struct) or not isinstance(given, Iterable | AsyncIterable):
+        raise InvalidRequestError(f"{name} must be an iterable of {what}, not {_kind(given)}", param=name)
+
+
+def on_error(given: object) -> None:
+    """What a pipeline takes for its failures.
+
+    Raises:
+        InvalidRequestError: it is something else.
+    """
+    if not callable(given) and given not in ("raise", "skip"):
+        raise InvalidRequestError(
+            f"on_error cannot be {given!r}; it is one of 'raise', 'skip', or a function", param="on_error"
+        )
 
 
 def message_list(given: Iterable[MessageParam]) -> list[Any]:

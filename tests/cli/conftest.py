@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import ON_TERMINAL, Ran, Terminal, unset_all
 from loopback import Loopback
+from model_files import Host
 from openai_host import openai_host
 
 from onellm.cli import main
@@ -52,6 +53,14 @@ def onellm(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
+async def files() -> AsyncIterator[Host]:
+    async with Loopback() as loopback:
+        host = Host(loopback)
+        loopback.chooses(host)
+        yield host
+
+
+@pytest.fixture
 async def start() -> AsyncIterator[Callable[..., Awaitable[asyncio.subprocess.Process]]]:
     """Starts a command in a process of its own, with pipes."""
     started: list[asyncio.subprocess.Process] = []
@@ -75,10 +84,12 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[asyncio.subprocess.Pr
 async def terminal() -> AsyncIterator[Callable[..., Awaitable[Terminal]]]:
     """Starts a command on a terminal of its own."""
     pty = pytest.importorskip("pty", reason="no terminals here")
+    termios = pytest.importorskip("termios", reason="no terminals here")
     started: list[tuple[Terminal, asyncio.subprocess.Process]] = []
 
     async def run(*argv: str) -> Terminal:
         master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 200))
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", ON_TERMINAL, *argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
         )

@@ -306,11 +306,11 @@ def test_speech_of_the_user_where_live_says_so() -> None:
     ]
 
 
-def test_speech_that_does_not_stop_the_model_says_so() -> None:
-    """With `interrupt_response=False` nothing that waits to be heard is dropped for it."""
-    found = codec(turn_detection={"type": "server_vad", "interrupt_response": False})
-    frame = dump({"voiceActivity": {"voiceActivityType": "ACTIVITY_START"}})
-    assert says(found, frame) == [InputSpeechStarted(interrupts=False)]
+def test_speech_that_does_not_interrupt_says_so() -> None:
+    """By the setup; or the sound of the model would be dropped though it speaks on."""
+    session = codec(turn_detection={"type": "server_vad", "interrupt_response": False})
+    started = dump({"voiceActivity": {"voiceActivityType": "ACTIVITY_START"}})
+    assert says(session, started) == [InputSpeechStarted(interrupts=False)]
 
 
 def test_an_error_in_a_frame_leaves_the_session() -> None:

@@ -53,10 +53,10 @@ class Asked:
     def __init__(self, setup: dict[str, Any], options: LiveOptions, params: Mapping[str, Any]) -> None:
         self.setup = setup
         self.options = options
-        listening: dict[str, Any] = setup.get("realtimeInputConfig") or {}
-        detection: dict[str, Any] = listening.get("automaticActivityDetection") or {}
-        self.interrupts = listening.get("activityHandling") != "NO_INTERRUPTION"
+        heard: dict[str, Any] = setup.get("realtimeInputConfig") or {}
+        detection: dict[str, Any] = heard.get("automaticActivityDetection") or {}
         self.manual = detection.get("disabled") is True
+        self.interrupts = heard.get("activityHandling") != "NO_INTERRUPTION"
         self.rate: int = params.get("input_rate") or INPUT_RATE
         self.handle: str | None = params.get("resume")
 
