@@ -190,6 +190,8 @@ class OpenAIRealtimeCodec:
 
     def due(self) -> Sequence[bytes]:
         """The answers that were waiting for the end of another one, or for the results of all tools."""
+        if not (self._wanted or self._answers_tools or self._cancels):
+            return ()
         frames: list[bytes] = []
         if self._cancels and self._responses:
             self._cancels = False
