@@ -1,6 +1,6 @@
 """The client: settings, providers and connections, wired together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +14,17 @@ from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
 from onellm.resources.models import AsyncModels
-from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenCredential, TokenSource
+from onellm.types.limits import Limits
+from onellm.types.options import (
+    FallbackOn,
+    Hedge,
+    HttpOptions,
+    OnInterrupt,
+    OnUnsupported,
+    Timeouts,
+    TokenCredential,
+    TokenSource,
+)
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -26,8 +36,11 @@ if TYPE_CHECKING:
     from onellm.resources.images import AsyncImages
     from onellm.resources.moderations import AsyncModerations
     from onellm.resources.ocr import AsyncOcr
+    from onellm.resources.realtime import AsyncRealtime
     from onellm.resources.rerank import AsyncRerank
     from onellm.resources.responses import AsyncResponses
+    from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
+    from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.preview import PreviewedRequest
 
 
@@ -41,7 +54,7 @@ class AsyncOneLLM:
     def __init__(
         self,
         *,
-        api_key: str | TokenSource | TokenCredential | None = None,
+        api_key: str | Sequence[str] | TokenSource | TokenCredential | None = None,
         base_url: str | None = None,
         organization: str | None = None,
         project: str | None = None,
@@ -53,20 +66,44 @@ class AsyncOneLLM:
         on_unsupported: OnUnsupported | None = None,
         http: HttpOptions | None = None,
         retry: RetryPolicy | None = None,
+        deadline: float | None = None,
+        fallback_models: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        fallback_on: Sequence[FallbackOn] | None = None,
+        hedge: Hedge | None = None,
+        on_interrupt: OnInterrupt | None = None,
+        breaker: "Breaker | None" = None,
+        routes: "Mapping[str, Route | Sequence[str]] | None" = None,
+        on_request: "Callable[[RequestEvent], object] | None" = None,
+        on_response: "Callable[[ResponseEvent], object] | None" = None,
+        on_retry: "Callable[[RetryEvent], object] | None" = None,
+        on_error: "Callable[[ErrorEvent], object] | None" = None,
         http_session: "ClientSession | None" = None,
+        limits: Limits | Mapping[str, Limits] | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
         api_key, base_url, organization, project, default_headers:  the default provider's, as `openai`'s client has
             them; api_key may be a function, sync or async, that gives a token before each request, and for providers
-            that take one a credential of `azure-identity`
+            that take one a credential of `azure-identity`; or several keys, which are taken in turn
         timeout:          seconds for a whole call, or `Timeouts`
         max_retries:      how often a failed request is sent again; `retry` says more
         default_provider: whose models are named without "provider/"
         providers:        settings of the others: {"groq": {"api_key": …, "base_url": …, "headers": …, "options": …}}
         on_unsupported:   "raise", "warn" or "drop": what happens to an argument that a provider cannot express
         http:             proxies, TLS, sizes
+        deadline:         seconds for each call and all that is tried for it, where the call gives none
+        fallback_models:  models that are asked where another cannot answer: a list, for what writes text, or a list
+            for each model, {"openai/gpt-5.4": ["anthropic/claude-sonnet-4-5"]}
+        fallback_on:      "content_filter", "context_length": refusals for which another is asked, too
+        hedge:            when another is asked because the first is late
+        on_interrupt:     of a stream that breaks off after its first content: "raise" or "restart"
+        breaker:          when a model that fails is left alone, and for how long
+        routes:           models under one name: {"fast": ["groq/llama-3.3-70b", …]} or `Route`; "route/fast" is a model
+        on_request, on_response, on_retry, on_error:  functions, sync or async, that are told; what one raises, the
+            call raises
         http_session:     an `aiohttp.ClientSession` of your own; it is not closed, and works in its own loop only
+        limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
+            its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -76,12 +113,14 @@ class AsyncOneLLM:
             timeout=timeout,
             max_retries=max_retries,
             on_unsupported=on_unsupported,
+            deadline=deadline,
         )
         settings: dict[str, dict[str, Any]] = {}
         for name, values in (providers or {}).items():
             if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
                 raise ConfigurationError(f"providers[{name!r}] must be a dict of settings", provider=name)
             settings[name] = dict(values)
+        paced = config_module.limits(limits, settings, config.file)
         own = settings.setdefault(config.default_provider, {})
         given = {"api_key": api_key, "base_url": base_url}
         own.update({name: value for name, value in given.items() if value is not None})
@@ -90,6 +129,7 @@ class AsyncOneLLM:
             own["options"] = {**own.get("options", {}), **chosen}
         if default_headers:
             own["headers"] = {**own.get("headers", {}), **default_headers}
+        hooks = _given(on_request=on_request, on_response=on_response, on_retry=on_retry, on_error=on_error)
         if retry is None:
             retry = RetryPolicy(max_retries=config.max_retries)
         elif max_retries is not None:
@@ -101,6 +141,16 @@ class AsyncOneLLM:
             http=http or HttpOptions(),
             retry=retry,
             http_session=http_session,
+            around=_given(
+                fallback_models=fallback_models,
+                fallback_on=fallback_on,
+                hedge=hedge,
+                on_interrupt=on_interrupt,
+                breaker=breaker,
+                routes=routes,
+                hooks=hooks or None,
+            ),
+            limits=paced,
         )
         self.chat = AsyncChat(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
@@ -156,6 +206,13 @@ class AsyncOneLLM:
         return AsyncOcr(self._core)
 
     @cached_property
+    def realtime(self) -> "AsyncRealtime":
+        """Conversations by voice or text, while they happen."""
+        from onellm.resources.realtime import AsyncRealtime  # noqa: PLC0415 - for callers who use it
+
+        return AsyncRealtime(self._core)
+
+    @cached_property
     def rerank(self) -> "AsyncRerank":
         """Documents in the order of their relevance."""
         from onellm.resources.rerank import AsyncRerank  # noqa: PLC0415 - for callers who use it
@@ -188,6 +245,10 @@ class AsyncOneLLM:
 
         return await preview.preview(self._core, call)
 
+    def circuits(self) -> "dict[str, CircuitState]":
+        """How each model is doing that has been asked, by "provider/model"; empty without a `breaker`."""
+        return self._core.binding().circuits()
+
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""
         self._core.register(provider)
@@ -206,3 +267,7 @@ class AsyncOneLLM:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(default_provider={self._core.config.default_provider!r})"
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

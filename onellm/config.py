@@ -4,6 +4,7 @@
 default_provider = "groq"
 timeout = 60                       # seconds, or a table: {connect = 5, first_byte = 60, idle = 30, total = 600}
 max_retries = 3
+deadline = 90                      # seconds for a call and all that is tried for it
 chat_model = "groq/llama-3.3-70b"  # what the command line asks when no model is named
 
 [providers.groq]
@@ -12,6 +13,11 @@ api_key = "gsk_…"                  # better: leave it to GROQ_API_KEY
 [providers.mine]                   # a host of your own that speaks OpenAI's API
 base_url = "https://llm.example.com/v1"
 key_env = "MINE_API_KEY"
+
+[routes.fast]                      # "route/fast" is a model: the first that can answers
+models = ["groq/llama-3.3-70b", "openai/gpt-5.4-mini"]
+[limits."openai/gpt-5.4"]          # of a model; those of a provider go into [providers.openai.limits]
+requests_per_minute = 500
 
 [providers.llama_cpp.options]      # models in this process have neither key nor host
 n_ctx = 8192
@@ -24,17 +30,21 @@ environment to a host that it names itself: see `ConfigFile.trusted`.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct, field, structs
 
 from onellm.errors import ConfigurationError, MissingKeyError
+from onellm.types.limits import Limits
 from onellm.types.options import OnUnsupported, Timeouts, TokenCredential, TokenSource
 from onellm.types.secret import Secret
+
+if TYPE_CHECKING:
+    from onellm.types.execution import Route
 
 FILE_NAME = "onellm.toml"
 
@@ -43,21 +53,25 @@ class ProviderConfig(Struct, kw_only=True, forbid_unknown_fields=True):
     """What can be said of a provider, in `providers=` or in the file.
 
     api_key:     the key
+    api_keys:    several keys, taken in turn
     key_env:     the variable that holds it; for a host of your own
     base_url:    where the API is
     headers:     sent with every request
     options:     the provider's own settings
     proxy:       a proxy for this provider alone
     allow_http:  plain http to a public address; the key then travels in the clear
+    limits:      how fast its calls may go out
     """
 
     api_key: str | None = None
+    api_keys: list[str] | None = None
     key_env: str | None = None
     base_url: str | None = None
     headers: dict[str, str] = {}
     options: dict[str, Any] = {}
     proxy: str | None = None
     allow_http: bool = False
+    limits: Limits | None = None
 
     def __repr__(self) -> str:  # keys, headers and a proxy's password stay out
         return f"ProviderConfig(base_url={self.base_url!r}, key_env={self.key_env!r})"
@@ -67,10 +81,13 @@ class _File(Struct, kw_only=True, forbid_unknown_fields=True):
     default_provider: str | None = None
     timeout: float | Timeouts | None = None
     max_retries: int | None = None
+    deadline: float | None = None
     on_unsupported: OnUnsupported | None = None
     chat_model: str | None = None
     embedding_model: str | None = None
     providers: dict[str, ProviderConfig] = {}
+    routes: dict[str, Any] = {}
+    limits: dict[str, Limits] = {}
 
 
 class ConfigFile(Struct, frozen=True, kw_only=True):
@@ -102,6 +119,7 @@ class Config(Struct, kw_only=True):
     default_provider: str = "openai"
     timeouts: Timeouts = Timeouts()
     max_retries: int = 2
+    deadline: float | None = None
     on_unsupported: OnUnsupported = "raise"
     chat_model: str = ""
     embedding_model: str = ""
@@ -143,6 +161,7 @@ ENVIRONMENT = {
     "default_provider": "ONELLM_DEFAULT_PROVIDER",
     "timeout": "ONELLM_TIMEOUT",
     "max_retries": "ONELLM_MAX_RETRIES",
+    "deadline": "ONELLM_DEADLINE",
     "on_unsupported": "ONELLM_ON_UNSUPPORTED",
     "chat_model": "ONELLM_CHAT_MODEL",
     "embedding_model": "ONELLM_EMBEDDING_MODEL",
@@ -150,7 +169,7 @@ ENVIRONMENT = {
 
 
 def _from_text(text: str, variable: str) -> str | float | int:
-    if variable == "ONELLM_TIMEOUT":
+    if variable in ("ONELLM_TIMEOUT", "ONELLM_DEADLINE"):
         try:
             return float(text)
         except ValueError:
@@ -166,19 +185,21 @@ def _set(config: Config, name: str, value: Any, source: str) -> None:
     config.sources[name] = source
     match name:
         case "timeout":
+            if isinstance(value, Timeouts) and value.until is not None and source != "argument":
+                raise ConfigurationError(f"timeout.until ({source}) is a point in time; deadline gives seconds")
             config.timeouts = timeouts(value, config.timeouts, source)
         case "max_retries":
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise ConfigurationError(f"max_retries is {value!r} ({source}): give a whole number from 0")
             config.max_retries = value
+        case "deadline":
+            config.deadline = _duration(value, source)
         case "on_unsupported":
             if value not in ("raise", "warn", "drop"):
                 raise ConfigurationError(f'on_unsupported is {value!r} ({source}): "raise", "warn" or "drop"')
             config.on_unsupported = value
-        case "chat_model":
-            config.chat_model = value
-        case "embedding_model":
-            config.embedding_model = value
+        case "chat_model" | "embedding_model":
+            setattr(config, name, value)
         case _:
             if not isinstance(value, str) or not value or "/" in value:
                 raise ConfigurationError(f"default_provider is {value!r} ({source}): give a provider's name")
@@ -198,6 +219,47 @@ def timeouts(value: float | Timeouts | None, default: Timeouts, source: str = "t
     if not _is_duration(value):
         raise ConfigurationError(f"timeout is {value!r} ({source}): give seconds above 0, or Timeouts(...)")
     return msgspec.structs.replace(default, total=float(value))
+
+
+def _duration(value: Any, source: str) -> float:
+    if not _is_duration(value):
+        raise ConfigurationError(f"deadline is {value!r} ({source}): give seconds above 0")
+    return float(value)
+
+
+def limits(
+    given: Limits | Mapping[str, Limits] | None,
+    providers: Mapping[str, dict[str, Any]],
+    file: ConfigFile | None,
+) -> dict[str, Limits]:
+    """The limits from all places, by provider or "provider/model"; "" is every provider that is not named.
+
+    Takes "limits" out of the settings of providers.
+
+    Raises:
+        ConfigurationError: they are none; names the place.
+    """
+    found: dict[str, Limits] = {}
+    if file is not None:
+        found |= {name: said.limits for name, said in file.content.providers.items() if said.limits is not None}
+        found |= file.content.limits
+    for name, settings in providers.items():
+        if (own := settings.pop("limits", None)) is not None:
+            found[name] = _limits(own, f"providers[{name!r}]['limits']")
+    if isinstance(given, Limits):
+        found[""] = given
+    elif given is not None:
+        if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+            raise ConfigurationError('limits: give Limits(...), or a dict such as {"openai": Limits(...)}')
+        found |= {name: _limits(own, f"limits[{name!r}]") for name, own in given.items()}
+    return found
+
+
+def _limits(value: object, where: str) -> Limits:
+    try:
+        return msgspec.convert(value, Limits)
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"{where}: {exc}") from None
 
 
 def _is_duration(value: object) -> bool:
@@ -243,13 +305,25 @@ def read_file(path: Path, *, trusted: bool) -> ConfigFile:
         raise ConfigurationError(f"{path}: not UTF-8 at byte {exc.start}") from None  # it holds the whole file
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
         raise ConfigurationError(f"{path}: {exc}") from None
+    if content.routes:
+        content.routes = _routes(content.routes, path)
     return ConfigFile(path=path, trusted=trusted, content=content)
+
+
+def _routes(given: dict[str, Any], path: Path) -> "dict[str, Route]":
+    from onellm.types.execution import Route  # noqa: PLC0415 - only where there are some
+
+    try:
+        return msgspec.convert(given, dict[str, Route])
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"{path}: routes: {exc}") from None
 
 
 class Resolved(Struct, kw_only=True):
     """A provider's settings, and where the key and the base URL come from.
 
     foreign_host:  the base URL comes from a file that may not choose where keys of the environment go
+    more_keys:     those after the first
     """
 
     api_key: Secret | TokenSource | None
@@ -261,6 +335,7 @@ class Resolved(Struct, kw_only=True):
     proxy: str | None
     credential: TokenCredential | None = None
     foreign_host: bool = False
+    more_keys: tuple[Secret, ...] = ()
 
 
 def resolve_provider(
@@ -311,26 +386,17 @@ def resolve_provider(
     its_own = not untrusted or url_source == origin  # may it say something of the host?
     check_base_url(url, name, allow_http=said.allow_http or (in_file.allow_http and its_own))
 
-    key: Secret | TokenSource | None = None
-    credential: TokenCredential | None = None
-    key_source = "none"
-    if takes_credential and isinstance(key_argument, TokenCredential):
-        credential, key_source = key_argument, "argument"
-    elif callable(key_argument):
-        key, key_source = cast("TokenSource", key_argument), "argument"
-    elif key_argument is not None and not isinstance(key_argument, str):
-        raise ConfigurationError(
-            f"the {name} key must be a text, or a function that gives one, not {type(key_argument).__name__}",
-            provider=name,
-        )
-    else:
-        text, key_source = _first(
-            (key_argument, "argument"),
-            *((environ.get(variable), variable) for variable in key_env),
-            (in_file.api_key, origin),
-        )
-        if text:
-            key = Secret(text, name=f"the {name} key ({key_source})")
+    found = _find_key(
+        name,
+        key_argument,
+        said,
+        in_file,
+        origin=origin,
+        takes_credential=takes_credential,
+        variables=key_env,
+        environ=environ,
+    )
+    key, key_source, credential = found.key, found.source, found.credential
     if key is None and credential is None and not key_optional:
         raise MissingKeyError(_missing_key(name, key_env, environ), provider=name)
     if borrowed and key_source == in_file.key_env and not is_private(url):
@@ -359,7 +425,64 @@ def resolve_provider(
         proxy=proxy,
         credential=credential,
         foreign_host=foreign_host,
+        more_keys=found.more,
     )
+
+
+class _Found(Struct, kw_only=True):
+    """A key, or several, or what stands in for one, and where it comes from."""
+
+    key: Secret | TokenSource | None = None
+    more: tuple[Secret, ...] = ()
+    credential: TokenCredential | None = None
+    source: str = "none"
+
+
+def _find_key(
+    name: str,
+    argument: Any,
+    said: ProviderConfig,
+    in_file: ProviderConfig,
+    *,
+    origin: str,
+    takes_credential: bool,
+    variables: tuple[str, ...],
+    environ: Mapping[str, str],
+) -> _Found:
+    if isinstance(argument, list | tuple) or said.api_keys is not None:
+        return _several(name, cast("Any", argument), said.api_keys, "argument")
+    if takes_credential and isinstance(argument, TokenCredential):
+        return _Found(credential=argument, source="argument")
+    if callable(argument):
+        return _Found(key=cast("TokenSource", argument), source="argument")
+    if argument is not None and not isinstance(argument, str):
+        raise ConfigurationError(
+            f"the {name} key must be a text, or a function that gives one, not {type(argument).__name__}",
+            provider=name,
+        )
+    text, source = _first(
+        (argument, "argument"),
+        *((environ.get(variable), variable) for variable in variables),
+        (in_file.api_key, origin),
+    )
+    if text:
+        return _Found(key=Secret(text, name=f"the {name} key ({source})"), source=source)
+    return _Found() if in_file.api_keys is None else _several(name, None, in_file.api_keys, origin)
+
+
+def _several(name: str, as_key: Any, as_keys: list[str] | None, source: str) -> _Found:
+    """Keys that are given as a list.
+
+    Raises:
+        ConfigurationError: there is none, one is no text, or they are given twice.
+    """
+    if as_key is not None and as_keys is not None:
+        raise ConfigurationError(f"give api_key or api_keys of {name}, not both", provider=name)
+    keys = list(cast("Sequence[Any]", as_key) if as_keys is None else as_keys)
+    if not keys or not all(isinstance(key, str) and key for key in keys):
+        raise ConfigurationError(f"the {name} keys must be texts, and at least one", provider=name)
+    first, *more = (Secret(key, name=f"a {name} key ({source})") for key in keys)
+    return _Found(key=first, more=tuple(more), source=source)
 
 
 def resolve_options(name: str, arguments: Mapping[str, Any], file: ConfigFile | None) -> dict[str, Any]:

@@ -13,8 +13,11 @@
     │   └── ClientClosedError             the client was closed before the call
     └── APIError
         ├── MaxTurnsError                 a run of tools came to no end
+        ├── CircuitOpenError              not sent: the model has failed again and again of late
+        ├── FallbackError                 all that could have answered have failed; `errors` has each
         ├── APIConnectionError            no whole answer arrived
         │   ├── APITimeoutError           a time limit ran out; `phase` says which
+        │   │   └── DeadlineExceededError the time for all of a call ran out; `phase` says in what
         │   └── StreamInterruptedError    a stream ended before its end was announced
         ├── ResponseDecodeError           the answer is not what its dialect documents
         │   └── ResponseValidationError   what the model wrote does not fit the type that was asked for
@@ -46,7 +49,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Phase = Literal["connect", "first_byte", "idle", "total"]
+Phase = Literal["queue", "connect", "first_byte", "idle", "total", "retry_wait"]
 
 
 class OneLLMError(Exception):
@@ -206,6 +209,19 @@ class MaxTurnsError(APIError):
     """The model still called tools when the turns of a run were used up; `run.messages` is the conversation."""
 
 
+class CircuitOpenError(APIError):
+    """Not sent: this model of this provider has failed again and again of late. `retry_after` is when it is tried."""
+
+
+class FallbackError(APIError):
+    """All that could have answered have failed; the message has a line for each.
+
+    errors:  what each of them raised, in the order in which they were asked
+    """
+
+    errors: "tuple[OneLLMError, ...]" = ()
+
+
 class APIConnectionError(APIError):
     """No whole answer arrived. `unsent` where there was no connection: the provider has seen nothing of the call."""
 
@@ -214,9 +230,18 @@ class APIConnectionError(APIError):
 
 
 class APITimeoutError(APIConnectionError):
-    """A time limit ran out; `phase` is the one: connect, first_byte, idle or total."""
+    """A time limit ran out; `phase` is the one, such as "first_byte"; "queue" where it went by waiting for a turn."""
 
     phase: Phase | None = None
+
+
+class DeadlineExceededError(APITimeoutError):
+    """The call's `deadline` passed. `phase` is what it passed in: "queue" waiting for its turn, "connect",
+    "first_byte", "idle" between two reads of a stream, "retry_wait" with no time left to wait for another attempt,
+    whose error is then the `__cause__`, or "total" where the provider does not say.
+    """
+
+    retryable = False
 
 
 class StreamInterruptedError(APIConnectionError):

@@ -35,6 +35,7 @@ _KEPT: dict[tuple[str, str], Any] = {
     ("GET", "files"): {"object": "list", "data": [_FILE], "has_more": False},
     ("GET", "files/file-1"): _FILE,
     ("GET", "files/file-out/content"): _RESULT,
+    ("GET", "files/file-1/url"): {"url": "https://files.example.com/file-1?sig=1"},
     ("GET", "files/file-1/content"): b"Remember the milk.",
     ("GET", "responses/resp_1"): {**_RESPONSE, "output": []},
     ("GET", "responses/resp_1/input_items"): {"data": [{**_MESSAGE, "role": "user", "content": []}], "has_more": False},
@@ -81,6 +82,9 @@ def openai_host(request: Recorded) -> Answer:  # noqa: C901, PLR0911, PLR0912 - 
             return _response(request.json)
         case "POST", "moderations":
             return Answer(chunks=[{"id": "modr-1", "model": "m", "results": [*map(_judged, _listed(request.json))]}])
+        case "POST", "chat/moderations":
+            talk = " ".join(message["content"] for message in request.json["input"])
+            return Answer(chunks=[{"id": "modr-2", "model": "m", "results": [_judged(talk.replace("Drown", "hurt"))]}])
         case "POST", "rerank":
             return Answer(chunks=[{"results": _ranked(request.json)}])
         case "POST", "ocr":

@@ -31,6 +31,53 @@ PIECES = ["Rome", " is", "\n\n", "old: Zürich, 北京"]
 USAGE = {"input_token_count": 7, "output_token_count": 5, "predict_time": 0.5}
 
 
+FILE = {
+    "id": "f1",
+    "name": "a.wav",
+    "content_type": "audio/wav",
+    "size": 4,
+    "etag": "x",
+    "checksums": {"sha256": "x"},
+    "metadata": {},
+    "created_at": "2026-01-02T03:04:05Z",
+    "expires_at": None,
+}
+DEPLOYMENT = {
+    "owner": "team",
+    "name": "live",
+    "current_release": {
+        "number": 3,
+        "model": "acme/m",
+        "version": "e" * 64,
+        "created_at": "2026-01-02T03:04:05.678Z",
+        "configuration": {"hardware": "gpu-t4", "min_instances": 1, "max_instances": 5},
+    },
+}
+
+
+def _listed(owner: str, name: str, **more: Any) -> dict[str, Any]:
+    url = f"https://replicate.com/{owner}/{name}"
+    return {"url": url, "owner": owner, "name": name, "visibility": "public", "run_count": 7, **more}
+
+
+def pages(server: Loopback) -> dict[str, Any]:
+    """The list of models, by the cursors of its pages. The real one names its next page without TLS, too."""
+    newest = {"id": "f" * 64, "created_at": "2026-01-02T03:04:05.678901Z", "cog_version": "1", "openapi_schema": {}}
+    published = {"latest_version": newest}
+    return {
+        "": {
+            "previous": None,
+            "next": "http://elsewhere.example/v1/models?cursor=c2%3D",
+            "results": [_listed("acme", "m", **published), _listed("acme", "n")],
+        },
+        "c2=": {
+            "previous": f"{server.url}/v1/models",
+            "next": None,
+            "results": [_listed("other", "o", latest_version=None)],
+        },
+    }
+
+
 def model(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A model, as its owner published it."""
     schemas = {"Input": {"type": "object", "title": "Input", "properties": properties}, **ENUMS}
@@ -80,6 +127,10 @@ def plays(
 
     def choose(request: Recorded) -> Answer:  # noqa: PLR0911 - a route a line
         path = request.path
+        if request.method == "GET" and path == "/v1/models":
+            return Answer(chunks=[pages(server)[request.query.get("cursor", "")]])
+        if request.method == "GET" and path.startswith("/v1/deployments/"):
+            return Answer(chunks=[DEPLOYMENT])
         if request.method == "GET" and path.startswith("/v1/models/"):
             whole = described["latest_version"] if "/versions/" in path else described
             return Answer(chunks=[whole])
@@ -90,7 +141,7 @@ def plays(
         if path.startswith("/files/"):
             return Answer(chunks=[PNG], content_type="image/png")
         if path == "/v1/files":
-            return Answer(status=201, chunks=[{"id": "f1", "urls": {"get": f"{server.url}/v1/files/f1"}}])
+            return Answer(status=201, chunks=[{**FILE, "urls": {"get": f"{server.url}/v1/files/f1"}}])
         if request.method == "GET":
             found = waiting.pop(0) if len(waiting) > 1 else waiting[0]
             return found if isinstance(found, Answer) else Answer(chunks=[found])

@@ -73,6 +73,13 @@ SETTINGS: dict[str, tuple[Callable[[Config], Any], Any, tuple[Any, Any], tuple[s
         ("ONELLM_ON_UNSUPPORTED", "drop", "drop"),
         ('on_unsupported = "warn"', "warn"),
     ),
+    "deadline": (
+        lambda found: found.deadline,
+        None,
+        (30, 30.0),
+        ("ONELLM_DEADLINE", "40.5", 40.5),
+        ("deadline = 50", 50.0),
+    ),
     "chat_model": (
         lambda found: found.chat_model,
         "",
@@ -301,7 +308,7 @@ def test_a_trailing_slash_is_taken_off() -> None:
     assert resolve(arguments={"api_key": "k", "base_url": HOME + "//"}).base_url == HOME
 
 
-@pytest.mark.parametrize("key", [5, b"key", ["k"], {"k": "v"}])
+@pytest.mark.parametrize("key", [5, b"key", {"k"}, {"k": "v"}])
 def test_a_key_of_another_type(key: object) -> None:
     with pytest.raises(ConfigurationError, match="the groq key must be a text, or a function that gives one"):
         resolve(arguments={"api_key": key})
@@ -512,3 +519,10 @@ async def test_no_key_is_shown_anywhere(monkeypatch: pytest.MonkeyPatch, caplog:
     assert not any(key in text for key in (KEY, ENV_KEY) for text in shown)
     settings = [one.settings.api_key for one in bound]
     assert [key.reveal() for key in settings if isinstance(key, Secret)] == [ENV_KEY, KEY]
+
+
+def test_an_end_in_time_is_no_setting_of_a_file() -> None:
+    """A file is read at any time: what it can say is a length."""
+    write("timeout = {until = 5.0}")
+    with pytest.raises(ConfigurationError, match="deadline gives seconds"):
+        load()

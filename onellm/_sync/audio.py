@@ -61,6 +61,11 @@ class TranscriptionStream:
         """The provider's id of the request."""
         return self._async.request_id
 
+    @property
+    def restarts(self) -> int:
+        """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
+        return self._async.restarts
+
     def __iter__(self) -> Self:
         return self
 
@@ -130,6 +135,11 @@ class SpeechStream:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._async.request_id
+
+    @property
+    def restarts(self) -> int:
+        """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
+        return self._async.restarts
 
     def __iter__(self) -> Self:
         return self

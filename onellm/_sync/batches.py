@@ -68,7 +68,8 @@ class Batches:
 
         requests:  their bodies go out as they are, under the provider's own names, but for `model`, which is
             "provider/model" as everywhere and says the provider where `provider` does not. They are looked at and
-            sent one by one, as a file with the purpose "batch"; that file stays.
+            sent one by one, as a file with the purpose "batch"; that file stays. There is none where the provider
+            takes requests in the call itself, and they are not too many for that.
         endpoint:  where the requests go: "/v1/chat/completions", "/v1/embeddings", …
 
         As for files, what may have begun is not begun again unless `max_retries` stands in the call itself.

@@ -2,7 +2,7 @@
 
 """The client: settings, providers and connections, wired together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,14 +18,29 @@ from onellm._sync.models import Models
 from onellm._sync.moderations import Moderations
 from onellm._sync.ocr import Ocr
 from onellm._sync.portal import run
+from onellm._sync.realtime import Realtime
 from onellm._sync.rerank import Rerank
 from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
-from onellm.types.options import HttpOptions, OnUnsupported, Timeouts, TokenCredential, TokenSource
+from onellm.types.limits import Limits
+from onellm.types.options import (
+    FallbackOn,
+    Hedge,
+    HttpOptions,
+    OnInterrupt,
+    OnUnsupported,
+    Timeouts,
+    TokenCredential,
+    TokenSource,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
+    from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.preview import PreviewedRequest
 
 
@@ -39,7 +54,7 @@ class OneLLM:
     def __init__(
         self,
         *,
-        api_key: str | TokenSource | TokenCredential | None = None,
+        api_key: str | Sequence[str] | TokenSource | TokenCredential | None = None,
         base_url: str | None = None,
         organization: str | None = None,
         project: str | None = None,
@@ -51,18 +66,42 @@ class OneLLM:
         on_unsupported: OnUnsupported | None = None,
         http: HttpOptions | None = None,
         retry: RetryPolicy | None = None,
+        deadline: float | None = None,
+        fallback_models: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        fallback_on: Sequence[FallbackOn] | None = None,
+        hedge: Hedge | None = None,
+        on_interrupt: OnInterrupt | None = None,
+        breaker: "Breaker | None" = None,
+        routes: "Mapping[str, Route | Sequence[str]] | None" = None,
+        on_request: "Callable[[RequestEvent], object] | None" = None,
+        on_response: "Callable[[ResponseEvent], object] | None" = None,
+        on_retry: "Callable[[RetryEvent], object] | None" = None,
+        on_error: "Callable[[ErrorEvent], object] | None" = None,
+        limits: Limits | Mapping[str, Limits] | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
         api_key, base_url, organization, project, default_headers:  the default provider's, as `openai`'s client has
             them; api_key may be a function, sync or async, that gives a token before each request, and for providers
-            that take one a credential of `azure-identity`
+            that take one a credential of `azure-identity`; or several keys, which are taken in turn
         timeout:          seconds for a whole call, or `Timeouts`
         max_retries:      how often a failed request is sent again; `retry` says more
         default_provider: whose models are named without "provider/"
         providers:        settings of the others: {"groq": {"api_key": …, "base_url": …, "headers": …, "options": …}}
         on_unsupported:   "raise", "warn" or "drop": what happens to an argument that a provider cannot express
         http:             proxies, TLS, sizes
+        deadline:         seconds for each call and all that is tried for it, where the call gives none
+        fallback_models:  models that are asked where another cannot answer: a list, for what writes text, or a list
+            for each model, {"openai/gpt-5.4": ["anthropic/claude-sonnet-4-5"]}
+        fallback_on:      "content_filter", "context_length": refusals for which another is asked, too
+        hedge:            when another is asked because the first is late
+        on_interrupt:     of a stream that breaks off after its first content: "raise" or "restart"
+        breaker:          when a model that fails is left alone, and for how long
+        routes:           models under one name: {"fast": ["groq/llama-3.3-70b", …]} or `Route`; "route/fast" is a model
+        on_request, on_response, on_retry, on_error:  functions, sync or async, that are told; what one raises, the
+            call raises
+        limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
+            its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -81,6 +120,18 @@ class OneLLM:
                 on_unsupported=on_unsupported,
                 http=http,
                 retry=retry,
+                deadline=deadline,
+                fallback_models=fallback_models,
+                fallback_on=fallback_on,
+                hedge=hedge,
+                on_interrupt=on_interrupt,
+                breaker=breaker,
+                routes=routes,
+                on_request=on_request,
+                on_response=on_response,
+                on_retry=on_retry,
+                on_error=on_error,
+                limits=limits,
             )
         )
 
@@ -132,6 +183,11 @@ class OneLLM:
         return Ocr(self._async.ocr)
 
     @cached_property
+    def realtime(self) -> "Realtime":
+        """Conversations by voice or text, while they happen."""
+        return Realtime(self._async.realtime)
+
+    @cached_property
     def rerank(self) -> "Rerank":
         """Documents in the order of their relevance."""
         return Rerank(self._async.rerank)
@@ -151,6 +207,10 @@ class OneLLM:
             UsageError: the call is wrong, as making it would say.
         """
         return run(self._async.preview(operation, **arguments))
+
+    def circuits(self) -> "dict[str, CircuitState]":
+        """How each model is doing that has been asked, by "provider/model"; empty without a `breaker`."""
+        return self._async.circuits()
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

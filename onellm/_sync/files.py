@@ -9,7 +9,7 @@ from onellm._sync.iteration import awaited
 from onellm._sync.pages import Page
 from onellm._sync.portal import run
 from onellm.resources.files import AsyncFiles
-from onellm.types.file_objects import FileCreateParams, FileDeleted, FileListParams, FileObject
+from onellm.types.file_objects import FileCreateParams, FileDeleted, FileListParams, FileObject, FileUrl, FileUrlParams
 from onellm.types.files import FileInput
 from onellm.types.options import CallOptions
 
@@ -67,6 +67,15 @@ class Files:
             NotFoundError: there is no such file.
         """
         return BinaryResponse(run(self._async.content(file_id, provider=provider, **options)))
+
+    def signed_url(self, file_id: str, *, provider: str | None = None, **params: Unpack[FileUrlParams]) -> FileUrl:
+        """A URL by which whoever has it can read a file, without a key, until it expires.
+
+        Raises:
+            UnsupportedFeatureError: the provider gives none; says who does.
+            NotFoundError: there is no such file.
+        """
+        return run(self._async.signed_url(file_id, provider=provider, **params))
 
     def delete(self, file_id: str, *, provider: str | None = None, **options: Unpack[CallOptions]) -> FileDeleted:
         """Delete a file.

@@ -38,6 +38,11 @@ class ImageStream:
         """The provider's id of the request."""
         return self._async.request_id
 
+    @property
+    def restarts(self) -> int:
+        """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
+        return self._async.restarts
+
     def __iter__(self) -> Self:
         return self
 

@@ -24,7 +24,9 @@ class Models:
         self._async = held
 
     def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> Page[ModelInfo]:
-        """The models of a provider, the default one where none is named; they come in one page.
+        """The models of a provider, the default one where none is named.
+
+        They come in one page, except where a host has more of them than it lists at once.
 
         Raises:
             UnsupportedFeatureError: the provider has no list.

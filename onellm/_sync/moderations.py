@@ -7,11 +7,11 @@ from typing_extensions import Unpack
 from onellm._sync.portal import run
 from onellm.resources.moderations import AsyncModerations
 from onellm.types.moderations import ModerationCreateResponse, ModerationInput
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 
 
 class Moderations:
-    """Whether texts and images hold what a provider calls harmful."""
+    """Whether texts, images and conversations hold what a provider calls harmful."""
 
     def __init__(self, held: AsyncModerations) -> None:
         self._async = held
@@ -21,9 +21,12 @@ class Moderations:
         *,
         input: ModerationInput,  # noqa: A002 - OpenAI's name
         model: str | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[ModelOptions],
     ) -> ModerationCreateResponse:
-        """Judge a text, texts one by one, or text and image parts together.
+        """Judge a text, texts one by one, text and image parts together, or conversations one by one.
+
+        A conversation is a list of messages, as chat has them; several are a list of such lists. Providers that judge
+        none refuse them: `onellm providers` says who does.
 
         Without model, the default provider chooses. Categories have the provider's own names; `flagged` is there
         with every provider.

@@ -35,6 +35,11 @@ class AnswerStream(Generic[ChunkT, AnswerT]):
         """The provider's id of the request."""
         return self._async.request_id
 
+    @property
+    def restarts(self) -> int:
+        """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
+        return self._async.restarts
+
     def __iter__(self) -> Self:
         return self
 
@@ -99,6 +104,11 @@ class ChatCompletionStream:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._async.request_id
+
+    @property
+    def restarts(self) -> int:
+        """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
+        return self._async.restarts
 
     def __iter__(self) -> Self:
         return self
@@ -175,6 +185,11 @@ class CompletionStream:
         """The provider's id of the request."""
         return self._async.request_id
 
+    @property
+    def restarts(self) -> int:
+        """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
+        return self._async.restarts
+
     def __iter__(self) -> Self:
         return self
 
@@ -248,6 +263,11 @@ class ModelPull:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._async.request_id
+
+    @property
+    def restarts(self) -> int:
+        """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
+        return self._async.restarts
 
     def __iter__(self) -> Self:
         return self

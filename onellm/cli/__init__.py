@@ -1,4 +1,4 @@
-"""The command line: `onellm chat | embed | map | models | pull | download | providers | config`.
+"""The command line: `onellm chat | talk | embed | map | models | pull | download | providers | config`.
 
 What a command needs is imported when it runs, so that `onellm --help` is quick.
 """
@@ -8,7 +8,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -72,6 +72,38 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer")
     chat.add_argument("--temperature", type=float, metavar="T", help="0 is the most predictable")
 
+    talk = command("talk", "Talk to a model: by microphone and loudspeaker, or from a file to a file.")
+    talk.add_argument("-m", "--model", help="provider/model, such as openai/gpt-realtime")
+    talk.add_argument("--voice", metavar="NAME", help="the model's voice, such as marin")
+    talk.add_argument("--instructions", metavar="TEXT", help="what the model is told before the conversation")
+    talk.add_argument("--input", metavar="WAV", help="say this, in place of what a microphone hears")
+    talk.add_argument("--output", metavar="WAV", help="write the answer there, in place of playing it; needs --input")
+    talk.add_argument("--transcript", metavar="TXT", help="write the words of both sides there, too")
+    talk.add_argument("--microphone", metavar="DEVICE", help="its name or number in `python -m sounddevice`")
+    talk.add_argument("--speaker", metavar="DEVICE", help="its name or number in `python -m sounddevice`")
+    talk.add_argument(
+        "--half-duplex",
+        action="store_true",
+        help="hear nothing while the model speaks: for loudspeakers that the microphone hears",
+    )
+
+    _add_pipelines(command)
+    models = command("models", "List a provider's models.")
+    models.add_argument("provider", nargs="?", help="the default provider where none is named")
+    pull = command("pull", "Fetch a model to where its provider keeps them, such as Ollama.")
+    pull.add_argument("model", help="provider/model, such as ollama/llama3.2")
+    providers = command("providers", "List the providers: what they serve and can, and whether a key is set.")
+    providers.add_argument("provider", nargs="?", help="show this one in full")
+    download = command("download", "Fetch a GGUF file for a model inside the process; goes on where it was broken off.")
+    download.add_argument("source", help="the file's URL, or hf:owner/repo/file.gguf")
+    download.add_argument("-o", "--output", metavar="PATH", help="the file, or the folder, that it is written to")
+    download.add_argument("--sha256", metavar="HEX", help="what its SHA-256 must be, where the host does not say it")
+    command("config", "Show each setting and where it comes from; keys are not shown.")
+    return parser
+
+
+def _add_pipelines(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """`embed` and `map`, which work from file to file."""
     embed = command("embed", "Turn texts into vectors; with --output, those of a file.")
     embed.add_argument(
         "texts",
@@ -95,19 +127,6 @@ def _parser() -> argparse.ArgumentParser:
     mapping.add_argument("--mode", choices=("requests", "batch"), default="requests", help="batch: cheaper, in hours")
     mapping.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer")
     mapping.add_argument("--temperature", type=float, metavar="T", help="0 is the most predictable")
-
-    models = command("models", "List a provider's models.")
-    models.add_argument("provider", nargs="?", help="the default provider where none is named")
-    pull = command("pull", "Fetch a model to where its provider keeps them, such as Ollama.")
-    pull.add_argument("model", help="provider/model, such as ollama/llama3.2")
-    providers = command("providers", "List the providers: what they serve and can, and whether a key is set.")
-    providers.add_argument("provider", nargs="?", help="show this one in full")
-    download = command("download", "Fetch a GGUF file for a model inside the process; goes on where it was broken off.")
-    download.add_argument("source", help="the file's URL, or hf:owner/repo/file.gguf")
-    download.add_argument("-o", "--output", metavar="PATH", help="the file, or the folder, that it is written to")
-    download.add_argument("--sha256", metavar="HEX", help="what its SHA-256 must be, where the host does not say it")
-    command("config", "Show each setting and where it comes from; keys are not shown.")
-    return parser
 
 
 def _add_file_options(parser: argparse.ArgumentParser, what: str, field: str, *, required: bool = False) -> None:

@@ -1,7 +1,8 @@
 """One file, fetched in one attempt or several: what has come stays, and the rest is asked for.
 
 Beside the file `model.gguf` stand, until it is whole, `model.gguf.part` with its beginning and `model.gguf.part.json`
-with what the host calls this version of it: a beginning goes on only with its own version.
+with what the host calls this version of it: a beginning goes on only with its own version. `model.gguf.part.lock` is
+there while somebody works on them.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from typing import IO, Protocol
 import msgspec
 from msgspec import Struct
 
+from onellm.cli._lock import FileLock
 from onellm.dialects.errors import decode_error
 from onellm.errors import APIConnectionError, ConfigurationError, InvalidRequestError, ResponseDecodeError
 from onellm.resources.core import environment_proxy
@@ -48,13 +50,17 @@ class _Version(Struct, frozen=True):
 
 
 class Fetch:
-    """A file on its way to `target`. `attempt` until it gives the path; after a failure it goes on where it was."""
+    """A file on its way to `target`. `attempt` until it gives the path; after a failure it goes on where it was.
+
+    lock:  to be had during all attempts, as two would write into one beginning
+    """
 
     def __init__(
         self, url: str, target: Path, *, sha256: str | None, headers: Mapping[str, str], progress: Progress
     ) -> None:
         self.target = target
         self.part = target.with_name(f"{target.name}.part")
+        self.lock = FileLock(target.with_name(f"{target.name}.part.lock"))
         self._note = target.with_name(f"{target.name}.part.json")
         self._url = url
         self._sha256 = sha256

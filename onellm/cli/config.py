@@ -46,6 +46,7 @@ def _client(config: Config) -> list[Setting]:
         "timeout": ", ".join(f"{name} {'none' if limit is None else f'{limit:g} s'}" for name, limit in times.items()),
         "default_provider": config.default_provider,
         "max_retries": str(config.max_retries),
+        "deadline": "none" if config.deadline is None else f"{config.deadline:g} s",
         "on_unsupported": config.on_unsupported,
     }
     settings = [

@@ -1,4 +1,4 @@
-"""`onellm download`: a GGUF file, from a URL or from the Hugging Face hub."""
+"""`onellm download`: a GGUF file, or all parts of one model, from a URL or from the Hugging Face hub."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ from onellm.cli._fetch import Fetch, check_writable
 from onellm.cli.report import notice
 from onellm.errors import APIConnectionError, ConfigurationError, InvalidRequestError
 from onellm.policy.retry import RetryPolicy, retry
+from onellm.providers._gguf_parts import all_parts
 from onellm.providers._hub import SCHEME, parse_hub
 from onellm.transport.http import HttpTransport
 from onellm.types.options import HttpOptions
@@ -21,6 +22,7 @@ from onellm.types.options import HttpOptions
 _HUB = "https://huggingface.co"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _BAR = 24  # characters
+_LOOK = 0.2  # seconds between two looks at whether another process has ended
 _EVERY = 0.1  # seconds between two drawings of the bar
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _KILO = 1000
@@ -30,11 +32,25 @@ def run(arguments: Namespace) -> int:
     """Fetch the file; its path is the output, everything else is said on standard error."""
     if arguments.sha256 is not None and not _SHA256.fullmatch(arguments.sha256):
         arguments.misused("--sha256 takes 64 hex digits")
-    url, headers = _source(arguments.source)
-    target = _target(arguments.output, url)
-    check_writable(target.parent)
-    bar = _Bar(target.name)
+    parts = all_parts(arguments.source)
+    if len(parts) > 1 and arguments.sha256:
+        arguments.misused(f"--sha256 is of one file, and this is a model in {len(parts)}")
+    sources = [_source(part) for part in parts]
+    targets = [_target(arguments.output, url) for url, _ in sources]
+    if len(set(targets)) < len(targets):
+        arguments.misused(f"-o names one file for {len(parts)} parts: give a folder, which has to be there")
+    check_writable(targets[0].parent)
     digest = arguments.sha256.lower() if arguments.sha256 else None
+    paths = [_one(url, target, digest, headers) for (url, headers), target in zip(sources, targets, strict=True)]
+    for path in paths:
+        print(path)
+    notice(f"ask it with: onellm chat -m llama_cpp/{paths[0]}")
+    return 0
+
+
+def _one(url: str, target: Path, digest: str | None, headers: dict[str, str]) -> Path:
+    """One file, with its bar."""
+    bar = _Bar(target.name)
     fetch = Fetch(url, target, sha256=digest, headers=headers, progress=bar.show)
     try:
         path = asyncio.run(_fetch(fetch))
@@ -44,9 +60,7 @@ def run(arguments: Namespace) -> int:
             notice(f"{size_text(fetch.size)} are in {fetch.part}: the same command goes on from there")
         raise
     bar.end()
-    print(path)
-    notice(f"ask it with: onellm chat -m llama_cpp/{path}")
-    return 0
+    return path
 
 
 async def _fetch(fetch: Fetch) -> Path:
@@ -54,6 +68,7 @@ async def _fetch(fetch: Fetch) -> Path:
     transport = HttpTransport(HttpOptions())
     policy = RetryPolicy(max_retries=config_module.load().max_retries)
     try:
+        await _alone(fetch)
         while True:
             before = fetch.size
             try:
@@ -64,7 +79,20 @@ async def _fetch(fetch: Fetch) -> Path:
     except OSError as exc:
         raise ConfigurationError(f"{fetch.part} cannot be written: {exc.strerror or exc}") from exc
     finally:
+        fetch.lock.release()
         await transport.aclose()
+
+
+async def _alone(fetch: Fetch) -> None:
+    """Until nobody else fetches it."""
+    told = False
+    while not fetch.lock.take():
+        if not told:
+            owner = fetch.lock.owner()
+            who = "another process" if owner is None else f"process {owner}"
+            notice(f"{who} is fetching {fetch.target.name} already: waiting for it to end")
+            told = True
+        await asyncio.sleep(_LOOK)
 
 
 def _source(source: str) -> tuple[str, dict[str, str]]:

@@ -8,19 +8,16 @@ from onellm.cli.report import one_line
 from onellm.cli.settings import find_provider
 from onellm.client import AsyncOneLLM
 from onellm.errors import UnsupportedFeatureError
-from onellm.types.models import ModelInfo
 
 _WIDTH = 200
 
 
 def run(arguments: Namespace) -> int:
-    """Print the names, as `--model` takes them."""
+    """Print the names, as `--model` takes them, a page at a time."""
     try:
-        models = asyncio.run(_list(arguments.provider))
+        asyncio.run(_print(arguments.provider))
     except UnsupportedFeatureError as exc:
         raise _without_list(exc.provider or "") from exc
-    for model in models:
-        print(one_line(f"{model.provider}/{model.id}", _WIDTH))
     return 0
 
 
@@ -31,6 +28,7 @@ def _without_list(name: str) -> UnsupportedFeatureError:
     return UnsupportedFeatureError(f"{name} has no list of its models{named}: ask one as {name}/…")
 
 
-async def _list(provider: str | None) -> list[ModelInfo]:
+async def _print(provider: str | None) -> None:
     async with AsyncOneLLM() as client:
-        return [model async for model in client.models.list(provider)]
+        async for model in client.models.list(provider):
+            print(one_line(f"{model.provider}/{model.id}", _WIDTH))

@@ -27,7 +27,7 @@ from onellm.types.chat import ChatCompletion, ChatCompletionChunk, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
-from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, Upload, UploadPart
+from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, FileUrl, Upload, UploadPart
 from onellm.types.files import Form, InputFile
 from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
 from onellm.types.models import ModelInfo
@@ -244,6 +244,13 @@ class FileDialect(ErrorDecoder, Protocol):
     def decode_deleted(self, body: bytes) -> FileDeleted: ...
 
 
+class FileUrlDialect(ErrorDecoder, Protocol):
+    """URLs by which a host's files can be read without a key. `expires_in` is seconds; None leaves it to the host."""
+
+    def encode_request(self, file_id: str, expires_in: int | None) -> HttpRequest: ...
+    def decode_response(self, body: bytes) -> FileUrl: ...
+
+
 class UploadDialect(ErrorDecoder, Protocol):
     """Files that are sent in parts. Sizes are bytes."""
 
@@ -271,8 +278,13 @@ class BatchLine(Struct, frozen=True, kw_only=True, gc=False):
 
 @runtime_checkable
 class InlineBatchDialect(Protocol):
-    """What a `BatchDialect` has beside it whose requests stand in the call that begins the batch, and not in a file."""
+    """What a `BatchDialect` has beside it whose requests stand in the call that begins the batch, and not in a file.
 
+    most_inline:  the most requests of such a call; more go as a file. None where there are no such files
+    """
+
+    @property
+    def most_inline(self) -> int | None: ...
     def encode_results(self, batch: Batch) -> HttpRequest:
         """The request for the results of a batch that has ended, a line each."""
         ...

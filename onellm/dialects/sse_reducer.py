@@ -10,6 +10,8 @@ from onellm.types.request import Request
 
 ChunkT = TypeVar("ChunkT")
 
+BRACE = 0x7B  # `chunk[0]` makes no object, `chunk[:1]` does
+
 
 def interrupted(request: Request) -> StreamInterruptedError:
     return StreamInterruptedError(
@@ -38,7 +40,7 @@ class SseReducer(Generic[ChunkT]):
         try:
             for event in self._decoder.feed(data):
                 chunk = event.data
-                if chunk[:1] == b"{" and event.event != "error":  # nearly all
+                if chunk and chunk[0] == BRACE and event.event != "error":  # nearly all
                     feed_chunk(chunk, emit)
                     continue
                 if chunk.startswith(b"[DONE]"):

@@ -90,6 +90,11 @@ def _reader(
     if path.endswith("/completions") and (completions := row.completions) is not None:
         prompt = CompletionRequest(provider=name, model=model, prompt="", params={})
         return completions, lambda body: completions.decode_response(body, prompt)
+    if path.endswith("/ocr") and (ocr := row.ocr) is not None:
+        from onellm.types.ocr import OcrRequest  # noqa: PLC0415 - loaded where it is served
+
+        asked = OcrRequest(provider=name, model=model, document={}, params={})
+        return ocr, lambda body: ocr.decode_response(body, asked)
     return None, _plain
 
 

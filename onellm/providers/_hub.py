@@ -12,6 +12,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from onellm.errors import InvalidRequestError
+from onellm.providers._gguf_parts import all_parts
 
 SCHEME = "hf:"
 _MISSING = (
@@ -71,7 +72,7 @@ def parse_hub(name: str) -> HubFile:
 
 
 def fetch(name: str) -> Path:
-    """The file in the hub's cache, fetched where it is not there; blocks until it is.
+    """The file in the hub's cache, fetched where it is not there, with the other parts of its model; blocks until then.
 
     Raises:
         InvalidRequestError: it is no such name.
@@ -85,12 +86,12 @@ def fetch(name: str) -> Path:
             return known
         hub = _hub(name)
         try:
-            path = Path(hub.hf_hub_download(file.repo, file.file, revision=file.revision))
+            paths = [hub.hf_hub_download(file.repo, part, revision=file.revision) for part in all_parts(file.file)]
         except Exception as exc:
             why = " ".join(str(exc).split())
             status = getattr(getattr(exc, "response", None), "status_code", None)
             raise HubError(f"the hub does not give {name}: {type(exc).__name__}: {why}", status) from exc
-        _fetched[name] = path
+        _fetched[name] = path = Path(paths[0])
         return path
 
 
@@ -101,15 +102,16 @@ def cached(name: str) -> Path | None:
 
 
 def in_cache(name: str) -> bool:
-    """Whether the hub's cache has the file; reads the disk.
+    """Whether the hub's cache has the file, with the other parts of its model; reads the disk.
 
     Raises:
         InvalidRequestError: it is no such name.
         HubMissingError: huggingface-hub is not installed.
     """
     file = parse_hub(name)
-    found = _hub(name).try_to_load_from_cache(file.repo, file.file, revision=file.revision)
-    return isinstance(found, str)
+    hub = _hub(name)
+    found = (hub.try_to_load_from_cache(file.repo, part, revision=file.revision) for part in all_parts(file.file))
+    return all(isinstance(path, str) for path in found)
 
 
 def _hub(name: str) -> Any:

@@ -17,6 +17,7 @@ import contextlib
 import copy
 import ctypes
 import os
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -174,7 +175,7 @@ class Engine:
             return
         with self._lock:
             hosts, self._hosts = list(self._hosts.values()), {}
-        await asyncio.to_thread(_close_all, hosts)
+        await asyncio.to_thread(_close_and_trim, hosts)
 
     @classmethod
     async def close_all(cls) -> None:
@@ -433,6 +434,15 @@ _exiting = False
 def _close_all(hosts: list[_Host]) -> None:
     for host in hosts:
         host.close()
+
+
+def _close_and_trim(hosts: list[_Host]) -> None:
+    """Give the memory back to the system, too: glibc would keep some of what each thread had (seen: 20 to 100 MB)."""
+    _close_all(hosts)
+    hosts.clear()
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError, OSError):  # another libc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @atexit.register

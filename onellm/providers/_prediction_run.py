@@ -15,8 +15,9 @@ from onellm.dialects.replicate.predictions import LONGEST_WAIT, Prediction, Pred
 from onellm.errors import APIStatusError, APITimeoutError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import HttpAnswerStream, locate
 from onellm.providers.auth import Outgoing
-from onellm.providers.http import HttpProvider, refusal
+from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import Call, ResponseStream
+from onellm.providers.sending import refusal
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from onellm.types.chat_params import ChatRequest
 
@@ -51,7 +52,9 @@ class Run:
         self._interval = interval
         self._own_hosts = own_hosts
         total = call.timeouts.total
-        self._ends = None if total is None else time.monotonic() + total
+        ends = None if total is None else time.monotonic() + total
+        until = call.timeouts.until
+        self._ends = until if ends is None or (until is not None and until < ends) else ends
 
     @property
     def limit(self) -> int:
@@ -188,7 +191,8 @@ class Run:
 class PredictionStream:
     """A streamed chat: the text as it comes, then what the prediction says of it.
 
-    A model that does not stream gives its text in one chunk, when it has all of it. Leaving early cancels the run.
+    A model that does not stream gives its text in one chunk, when it has all of it. So does a run whose stream cannot
+    be opened just now: begun again, it would be paid for again. Leaving early cancels the run.
     """
 
     def __init__(self, run: Run, dialect: Predictions, prediction: Prediction, request: ChatRequest, name: str) -> None:
@@ -207,8 +211,7 @@ class PredictionStream:
     async def open(self) -> None:
         """Up to and with the first chunk."""
         try:
-            if (url := self._prediction.stream_url) is not None:
-                response = await self._run.open(url, accept="text/event-stream")
+            if (response := await self._stream()) is not None:
                 reducer = PredictionReducer(
                     self._dialect, self._prediction, self._request, max_event_bytes=self._run.max_event_bytes
                 )
@@ -219,6 +222,17 @@ class PredictionStream:
             await self._run.cancel(self._prediction)
             raise
         self._first = await self.read()
+
+    async def _stream(self) -> ResponseStream | None:
+        """None where there is none."""
+        if (url := self._prediction.stream_url) is None:
+            return None
+        try:
+            return await self._run.open(url, accept="text/event-stream")
+        except OneLLMError as exc:
+            if not exc.retryable or (isinstance(exc, APITimeoutError) and exc.phase == "total"):
+                raise
+            return None
 
     async def read(self) -> Sequence[ChatCompletionChunk]:
         if self._first:

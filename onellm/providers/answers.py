@@ -72,6 +72,26 @@ class HttpBinary:
         self._response.close()
 
 
+class Held:
+    """What is here already, as an answer that is read as it comes."""
+
+    adjustments: tuple[str, ...] = ()
+    content_type = "application/jsonl"
+    request_id: str | None = None
+
+    def __init__(self, provider: str, content: bytes) -> None:
+        self.provider = provider
+        self.content_length: int | None = len(content)
+        self._left = content
+
+    async def read(self) -> bytes:
+        left, self._left = self._left, b""
+        return left
+
+    def close(self) -> None:
+        self._left = b""
+
+
 class HttpAnswerStream(Generic[ChunkT, AnswerT]):
     """A streamed answer: reads from the connection, folds through the dialect's reducer."""
 

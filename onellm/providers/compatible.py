@@ -28,6 +28,7 @@ from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, Ope
 from onellm.dialects.openai.lists import NUMBERED, WHOLE
 from onellm.dialects.openai.models import OpenAIModels
 from onellm.dialects.openai.moderations import OpenAIModerations
+from onellm.dialects.openai.realtime import OpenAIRealtime, OpenAIRealtimeTokens
 from onellm.dialects.openai.responses import OpenAIResponses
 from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
 from onellm.dialects.rerank import Rerank
@@ -44,7 +45,7 @@ from onellm.errors import (
 )
 from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
-from onellm.providers.mistral import STATUSES, MistralBatches, MistralTranscriptions
+from onellm.providers.mistral import STATUSES, MistralBatches, MistralFileUrls, MistralProvider, MistralTranscriptions
 from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
 from onellm.providers.small_hosts import SMALL
@@ -105,6 +106,24 @@ def compatible(
 # Formats of answers, of files that go in, and arguments, that single hosts have or lack.
 _JSON_TEXT = frozenset({"json", "text", "verbose_json"})
 _JSON_ONLY = frozenset({"json", "verbose_json"})
+
+# Realtime with a session object of its own, and some that OpenAI's has left out.
+# https://docs.x.ai/developers/model-capabilities/audio/speech-to-speech
+XAI_REALTIME = OpenAIRealtime(
+    shape="flat",
+    transcriber="grok-transcribe",
+    rates=(24_000, 8_000, 16_000, 22_050, 32_000, 44_100, 48_000),
+    texts=False,
+    truncates=False,
+    loses_responses=True,
+    lifetime=None,
+    refuses={
+        "noise_reduction": "it has no such setting",
+        "speed": "it has no such setting",
+        "max_output_tokens": "it is taken and does nothing",
+        "transcribe_only": "it has sessions that answer, and no others",
+    },
+)
 _WHISPER: dict[str, str] = dict.fromkeys(
     ("chunking_strategy", "include", "keywords", "known_speaker_names", "known_speaker_references", "languages"),
     "only OpenAI's own models have it",
@@ -146,6 +165,8 @@ _ROWS = (
         batches=OpenAIBatches(),
         models=OpenAIModels(),
         moderations=OpenAIModerations(),
+        realtime=OpenAIRealtime(),
+        realtime_tokens=OpenAIRealtimeTokens(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
     HttpProvider(
@@ -344,7 +365,7 @@ _ROWS = (
             "Under `https://api.deepseek.com/beta` as base URL a last message with `prefix` is continued.",
         ),
     ),
-    HttpProvider(
+    MistralProvider(
         name="mistral",
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
@@ -387,7 +408,7 @@ _ROWS = (
             sends_format=False,
             brackets=False,
             renames={"keywords": "context_bias"},
-            refuses={**{name: why for name, why in _WHISPER.items() if name != "keywords"}, **refuses("prompt")},
+            refuses=refuses("chunking_strategy", "include", "languages", "prompt"),
         ),
         speech=OpenAISpeech(
             json_answer=True,
@@ -396,6 +417,7 @@ _ROWS = (
             refuses=refuses("instructions", "speed"),
         ),
         files=OpenAIFiles(paging=NUMBERED, refuses=_NEVER_EXPIRES),
+        file_urls=MistralFileUrls(),
         batches=MistralBatches(
             path="batch/jobs",
             lines_have_url=False,
@@ -405,7 +427,11 @@ _ROWS = (
             refuses=_KEEPS_OUTPUT,
         ),
         models=OpenAIModels(publishes="item"),
-        moderations=OpenAIModerations(takes_parts=False),
+        moderations=OpenAIModerations(
+            takes_parts=False,
+            chat_path="chat/moderations",
+            chat=OpenAIChat(message_names=False, audio_as="text", tool_id_length=9),
+        ),
         ocr=Ocr(),
         docs="https://docs.mistral.ai/api",
         notes=("`safe_prompt` and `prompt_mode` go into `extra_body`.",),
@@ -447,6 +473,8 @@ _ROWS = (
         image_edits=OpenAIImages(path=_EDITS, inline=True),
         files=OpenAIFiles(),
         models=OpenAIModels(),
+        realtime=XAI_REALTIME,
+        realtime_tokens=OpenAIRealtimeTokens(realtime=XAI_REALTIME, sends_session=False),
         docs="https://docs.x.ai/docs/api-reference",
         notes=("Some models refuse `stop`, the penalties or `reasoning_effort`; the host says so.",),
     ),

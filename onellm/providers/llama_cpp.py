@@ -16,6 +16,8 @@ requests and answers go through the same dialect, and a whole answer is a stream
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Coroutine, Generator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -28,6 +30,7 @@ from onellm.errors import (
     APIConnectionError,
     APITimeoutError,
     ConfigurationError,
+    DeadlineExceededError,
     MissingDependencyError,
     NotFoundError,
     OneLLMError,
@@ -225,12 +228,16 @@ class _Limits:
             APITimeoutError: a limit ran out.
         """
         now = asyncio.get_running_loop().time()
+        doing_what = phase
         since: dict[Phase, float] = {"total": self._began, phase: now if phase == "idle" else self._began}
         end: float | None = None
         for name, begin in since.items():
             limit: float | None = getattr(self._timeouts, name)
             if limit is not None and (end is None or begin + limit < end):
                 end, phase = begin + limit, name
+        until = math.inf if self._timeouts.until is None else now + self._timeouts.until - time.monotonic()
+        if late := until < (math.inf if end is None else end):
+            end, phase = until, doing_what
         scope = asyncio.timeout_at(end)
         try:
             async with scope:
@@ -238,9 +245,14 @@ class _Limits:
         except TimeoutError:
             if not scope.expired():
                 raise
-            raise self._expired(phase) from None
+            raise self._expired(phase, late=late) from None
 
-    def _expired(self, phase: Phase) -> APITimeoutError:
+    def _expired(self, phase: Phase, *, late: bool) -> APITimeoutError:
+        error: APITimeoutError
+        if late:
+            error = DeadlineExceededError(f"no whole answer from {self._model} before the deadline ({phase})")
+            error.phase = phase
+            return error
         error = APITimeoutError(
             f"no answer from {self._model} within {getattr(self._timeouts, phase):g} s ({phase}); raise the limit with "
             f"timeout={'' if phase == 'idle' else ' (the wait for a slot and the loading of the model count)'}"

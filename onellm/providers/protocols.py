@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import NoReturn
 
+    from onellm.dialects.realtime import Ending, RealtimeCodec
     from onellm.types.audio import (
         AnyTranscription,
         AnyTranslation,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from onellm.types.chat_params import ChatRequest
     from onellm.types.completions import Completion, CompletionRequest
     from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
-    from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, Upload, UploadPart
+    from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, FileUrl, Upload, UploadPart
     from onellm.types.files import Form, InputFile
     from onellm.types.images import ImageRequest, ImagesResponse, ImageStreamEvent
     from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from onellm.types.ocr import OcrRequest, OcrResponse
     from onellm.types.options import Timeouts, TokenCredential, TokenSource
     from onellm.types.pages import Listing, ListRequest
+    from onellm.types.realtime import RealtimeRequest, RealtimeToken
+    from onellm.types.request import Request
     from onellm.types.rerank import RerankRequest, RerankResponse
     from onellm.types.response_events import ResponseStreamEvent
     from onellm.types.response_items import ResponseOutputItem
@@ -114,6 +117,50 @@ class ResponseStream(Protocol):
     def close(self) -> None: ...
 
 
+class Socket(Protocol):
+    """A WebSocket, or a refusal of one: then `status` is not 101, and `body` says why.
+
+    code, reason:  of the close frame, once `receive` has given None; 1006 where there was none
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    code: int
+    reason: str
+
+    @property
+    def closed(self) -> bool: ...
+
+    async def receive(self) -> bytes | None:
+        """The next frame, text or binary; None is the end."""
+        ...
+
+    def send_now(self, frame: bytes) -> None:
+        """Send a text frame without waiting for the socket to take it.
+
+        Raises:
+            APIConnectionError: the connection is gone.
+        """
+        ...
+
+    async def send(self, frame: bytes, limit: float | None) -> None:
+        """Send a text frame; where the socket is full, wait for at most `limit` seconds.
+
+        Raises:
+            APIConnectionError: the connection is gone, or takes nothing.
+        """
+        ...
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close it, and wait for the other side, but not for long."""
+        ...
+
+    def close_now(self) -> None:
+        """End it now. Safe to call twice, and from another thread."""
+        ...
+
+
 class Transport(Protocol):
     """What sends requests."""
 
@@ -139,6 +186,16 @@ class Transport(Protocol):
         proxy: str | None = None,
     ) -> ResponseStream: ...
 
+    async def connect(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        subprotocols: tuple[str, ...] = (),
+        timeouts: Timeouts,
+        proxy: str | None = None,
+    ) -> Socket: ...
+
     async def aclose(self) -> None: ...
 
 
@@ -148,6 +205,8 @@ class Call(Struct, frozen=True, kw_only=True):
     headers:  the caller's own; None takes one of ours away
     query:    the caller's own
     body:     fields of the caller's own, for a request that has no body otherwise
+    pace:     what makes requests for models wait for their turn; None where there are no limits
+    priority: whose turn is first: the higher one's
     """
 
     transport: Transport
@@ -158,6 +217,26 @@ class Call(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str | None] | None = None
     query: Mapping[str, Any] | None = None
     body: Mapping[str, Any] | None = None
+    pace: Pace | None = None
+    priority: int = 0
+
+
+class Pace(Protocol):
+    """Lets the requests of a provider out, each when it is its turn."""
+
+    async def enter(self, call: Call, body: object, request: Request) -> Call:
+        """Wait for the turn of a request to a model, and give the call to send it through.
+
+        The turn is over when the answer of that call's transport is, or where none is asked for at `give_up`.
+
+        Raises:
+            APITimeoutError: it did not come within the total limit; `phase` is "queue".
+        """
+        ...
+
+    def give_up(self, call: Call) -> None:
+        """End the turn of a call that `enter` gave, unless its request has gone out."""
+        ...
 
 
 class AnswerStream(Protocol[ChunkT_co, AnswerT_co]):
@@ -386,6 +465,47 @@ class OcrProvider(Protocol):
     async def create_ocr(self, request: OcrRequest, call: Call) -> OcrResponse: ...
 
 
+class RealtimeHost(Protocol):
+    """Where a realtime session is held: it may need more than one connection."""
+
+    def codec(self) -> RealtimeCodec:
+        """The codec of a new session.
+
+        Raises:
+            UnsupportedParameterError: the provider cannot express an argument.
+        """
+        ...
+
+    async def connect(self) -> Socket:
+        """A new connection.
+
+        Raises:
+            APIConnectionError: there is none.
+            APIStatusError: the provider refused it.
+        """
+        ...
+
+    def ending(self, code: int, reason: str) -> Ending:
+        """What the end of a connection means."""
+        ...
+
+
+@runtime_checkable
+class RealtimeProvider(Protocol):
+    """Serves `realtime.connect`."""
+
+    def realtime_host(self, request: RealtimeRequest, call: Call) -> RealtimeHost: ...
+
+
+@runtime_checkable
+class RealtimeTokenProvider(Protocol):
+    """Serves `realtime.create_token`."""
+
+    async def create_realtime_token(
+        self, request: RealtimeRequest, seconds: int | None, call: Call
+    ) -> RealtimeToken: ...
+
+
 @runtime_checkable
 class CountsInputs(Protocol):
     """An embedding provider whose models differ in how many inputs one request may have."""
@@ -406,6 +526,15 @@ class ModelProvider(Protocol):
 
     async def list_models(self, call: Call) -> list[ModelInfo]: ...
     async def retrieve_model(self, model: str, call: Call) -> ModelInfo: ...
+
+
+@runtime_checkable
+class PagedModelProvider(Protocol):
+    """A provider of models whose list comes in pages; its `list_models` is the first of them."""
+
+    async def list_models_page(self, query: Mapping[str, str], call: Call) -> Listing[ModelInfo]:
+        """One page: the first where the query is empty, else the one that a page's `next` has asked for."""
+        ...
 
 
 @runtime_checkable
@@ -444,6 +573,13 @@ class FileProvider(Protocol):
         ...
 
     async def delete_file(self, file_id: str, call: Call) -> FileDeleted: ...
+
+
+@runtime_checkable
+class FileUrlProvider(Protocol):
+    """Gives URLs by which its files can be read without a key. `expires_in` is seconds; None leaves it to the host."""
+
+    async def create_file_url(self, file_id: str, expires_in: int | None, call: Call) -> FileUrl: ...
 
 
 @runtime_checkable
@@ -492,6 +628,11 @@ class InlineBatchProvider(Protocol):
     @property
     def inline_batches(self) -> bool:
         """Whether it does; else batches are made of files."""
+        ...
+
+    @property
+    def most_inline_requests(self) -> int | None:
+        """The most that a batch takes in this way; of more a file is made. None where it makes none of files."""
         ...
 
     async def open_batch_results(self, batch: Batch, call: Call) -> Binary:
@@ -557,6 +698,7 @@ OPERATIONS: dict[str, type] = {
     "image_edits": ImageEditProvider,
     "image_variations": ImageVariationProvider,
     "files": FileProvider,
+    "file_urls": FileUrlProvider,
     "uploads": UploadProvider,
     "batches": BatchProvider,
     "models": ModelProvider,
@@ -564,6 +706,8 @@ OPERATIONS: dict[str, type] = {
     "moderations": ModerationProvider,
     "rerank": RerankProvider,
     "ocr": OcrProvider,
+    "realtime": RealtimeProvider,
+    "realtime_tokens": RealtimeTokenProvider,
 }
 
 

@@ -6,7 +6,7 @@ https://replicate.com/docs/reference/http
 import asyncio
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import unquote_to_bytes
 from weakref import WeakKeyDictionary
@@ -14,9 +14,10 @@ from weakref import WeakKeyDictionary
 from msgspec import Struct, structs
 
 from onellm.dialects.replicate.inputs import encode_chat, encode_images, encode_speech, encode_transcription
+from onellm.dialects.replicate.models import decode_model, decode_page, encode_page
 from onellm.dialects.replicate.outputs import created, decode_chat, decode_transcription, urls_of
-from onellm.dialects.replicate.predictions import CODES, Prediction, Predictions
-from onellm.dialects.replicate.schema import ModelSchema, decode_schema
+from onellm.dialects.replicate.predictions import CODES, Prediction, Predictions, split
+from onellm.dialects.replicate.schema import ModelSchema, decode_release, decode_schema
 from onellm.errors import ConfigurationError, OneLLMError, ResponseDecodeError, UnsupportedFeatureError
 from onellm.providers._prediction_run import PredictionStream, Run
 from onellm.providers.answers import HttpBinary, locate
@@ -38,6 +39,8 @@ from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
 from onellm.types.files import InputFile
 from onellm.types.images import Image, ImageRequest, ImagesResponse
+from onellm.types.models import ModelInfo
+from onellm.types.pages import Listing
 from onellm.types.request import Request
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
@@ -50,7 +53,7 @@ _INTERVAL = 0.5
 _LARGEST_INLINE = (
     256 << 10
 )  # bytes of a file that stands in the request; https://replicate.com/docs/topics/predictions/input-files
-_SERVES = ("chat", "transcriptions", "speech", "images")
+_SERVES = ("chat", "transcriptions", "speech", "images", "models")
 _MOST_SCHEMAS = 1024
 
 
@@ -67,6 +70,7 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = (
         'A model\'s own description says what it takes; what has no name here goes in `extra_body={"input": {…}}`.',
         "A model is `replicate/owner/name`, or `replicate/owner/name:version`.",
+        "A deployment is `replicate/deployments/owner/name`.",
     )
 
     json_mode_support: bool = False
@@ -184,6 +188,25 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
     async def stream_transcription(self, request: TranscriptionRequest, call: Call) -> TranscriptionStream:  # noqa: ARG002 - it has none
         self._streams_no("transcriptions")
 
+    async def list_models(self, call: Call) -> list[ModelInfo]:
+        return (await self.list_models_page({}, call)).data
+
+    async def list_models_page(self, query: Mapping[str, str], call: Call) -> Listing[ModelInfo]:
+        """The public models, in the order that the host gives them."""
+        if query and call.query:  # the caller's own is of the first page: what leads on goes before it
+            call = structs.replace(call, query={name: own for name, own in call.query.items() if name not in query})
+        http = encode_page(_DIALECT.prefix, query)
+        listing = await HOST.fetch(_DIALECT, lambda: http, lambda body: decode_page(body, query), call)
+        for model in listing.data:
+            model.provider, model.request_id = self.name, listing.request_id
+        return listing
+
+    async def retrieve_model(self, model: str, call: Call) -> ModelInfo:
+        """A model, one of its versions, or a deployment."""
+        return await HOST.fetch(
+            _DIALECT, lambda: _DIALECT.encode_schema(model), lambda body: decode_model(body, model), call, model=model
+        )
+
     def _run(self, call: Call) -> Run:
         interval = call.settings.options.get("poll_interval", _INTERVAL)
         return Run(HOST, _DIALECT, call, interval, OWN_HOSTS)
@@ -204,13 +227,21 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
         lock = locks.setdefault(asyncio.get_running_loop(), {}).setdefault(model, asyncio.Lock())
         async with lock:
             if (found := schemas.get(model)) is None:
-                http = _DIALECT.encode_schema(model)
-                # A query of the caller's own is of the call, and what is kept is of all calls.
-                call = structs.replace(run.call(), query=None)
-                found = await HOST.fetch(_DIALECT, lambda: http, decode_schema, call, model=model)
+                described = model
+                if split(model).deployment:
+                    described = (await self._read(model, model, decode_release, run)).model
+                found = await self._read(described, model, decode_schema, run)
+                if described != model:
+                    found.version = None  # the deployment has chosen it
                 if len(schemas) < _MOST_SCHEMAS:
                     schemas[model] = found
         return found
+
+    async def _read(self, name: str, model: str, decode: Callable[[bytes], AnswerT], run: Run) -> AnswerT:
+        """What the host says of a name, for a call of `model`."""
+        # A query of the caller's own is of the call, and what is kept is of all calls.
+        call = structs.replace(run.call(), query=None)
+        return await HOST.fetch(_DIALECT, lambda: _DIALECT.encode_schema(name), decode, call, model=model)
 
     async def _input_file(self, file: InputFile, run: Run) -> str:
         """A URL for a file that was read: one that holds it where it is small, else of the host's own store."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
+from onellm.policy.execute import Options
 from onellm.resources import validation
 from onellm.resources.binary import AsyncBinaryResponse
-from onellm.resources.core import Core, Options
+from onellm.resources.core import Core
 from onellm.resources.streams import AsyncAnswerStream
 from onellm.types.audio import (
     TEXT_FORMATS,
@@ -175,10 +175,8 @@ class AsyncTranscriptions:
             )
         provider = cast("TranscriptionProvider", found)
         if stream:
-            return AsyncTranscriptionStream(
-                await retry(lambda: provider.stream_transcription(request, options.call), options.retry)
-            )
-        reply = await retry(lambda: provider.create_transcription(request, options.call), options.retry)
+            return AsyncTranscriptionStream(await options.send(provider.stream_transcription, request))
+        reply = await options.send(provider.create_transcription, request)
         return reply.text if chosen in TEXT_FORMATS else reply
 
 
@@ -249,7 +247,7 @@ class AsyncTranslations:
             self._core, "translations", call, file, model, chosen, cast("dict[str, Any]", params), TranslationParams
         )
         provider = cast("TranslationProvider", found)
-        reply = await retry(lambda: provider.create_translation(request, options.call), options.retry)
+        reply = await options.send(provider.create_translation, request)
         return reply.text if chosen in TEXT_FORMATS else reply
 
 
@@ -330,9 +328,9 @@ class AsyncSpeech:
         )
         provider = cast("SpeechProvider", bound.provider)
         if stream == "sse":
-            return AsyncSpeechStream(await retry(lambda: provider.stream_speech(request, options.call), options.retry))
+            return AsyncSpeechStream(await options.send(provider.stream_speech, request))
         return AsyncSpeechResponse(
-            await retry(lambda: provider.create_speech(request, options.call), options.retry),
+            await options.send(provider.create_speech, request),
             max_bytes=options.call.max_body_bytes,
         )
 

@@ -12,10 +12,10 @@ from msgspec import structs
 from typing_extensions import Unpack
 
 from onellm.errors import APIStatusError, BadRequestError, InvalidRequestError, OneLLMError, ResponseDecodeError
-from onellm.policy.retry import retry, retry_making
+from onellm.policy.execute import Options
 from onellm.providers.protocols import InlineBatchProvider
 from onellm.resources import validation
-from onellm.resources.core import Bound, Core, Options
+from onellm.resources.core import Bound, Core
 from onellm.resources.files import AsyncFiles, list_request
 from onellm.resources.pages import AsyncPages
 from onellm.types.batches import (
@@ -92,7 +92,8 @@ class AsyncBatches:
 
         requests:  their bodies go out as they are, under the provider's own names, but for `model`, which is
             "provider/model" as everywhere and says the provider where `provider` does not. They are looked at and
-            sent one by one, as a file with the purpose "batch"; that file stays.
+            sent one by one, as a file with the purpose "batch"; that file stays. There is none where the provider
+            takes requests in the call itself, and they are not too many for that.
         endpoint:  where the requests go: "/v1/chat/completions", "/v1/embeddings", …
 
         As for files, what may have begun is not begun again unless `max_retries` stands in the call itself.
@@ -115,7 +116,9 @@ class AsyncBatches:
         bound = self._core.require(name, "batches")
         served = cast("BatchProvider", bound.provider)
         sending = {option: given[option] for option in ("extra_headers", "timeout", "max_retries") if option in given}
-        options = self._core.options(bound, given)
+        options = self._core.options(bound, given).begun()
+        if options.call.timeouts.until is not None:
+            sending["timeout"] = options.call.timeouts
         if first is not None and served.one_batch_model:
             names.expect_one(first)
         request = BatchCreateRequest(
@@ -130,13 +133,17 @@ class AsyncBatches:
         )
         served.check_batch(request)
         if first is None or waiting is None:
-            return await retry_making(lambda: served.create_batch(request, options.call), options.retry, asked=asked)
-        if _inline(served):
-            request.lines = [*_encoded(served, names, first, waiting, endpoint)]
-            return await retry_making(lambda: served.create_batch(request, options.call), options.retry, asked=asked)
+            return await options.send_making(served.create_batch, request, asked=asked)
+        encoded = _encoded(served, names, first, waiting, endpoint)
+        if isinstance(served, InlineBatchProvider) and served.inline_batches:
+            held, whole = _held(encoded, served.most_inline_requests)
+            if whole:
+                request.lines = held
+                return await options.send_making(served.create_batch, request, asked=asked)
+            encoded = chain(held, encoded)
         self._core.require(name, "files")
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as lines:
-            await _write(_encoded(served, names, first, waiting, endpoint), cast("IO[bytes]", lines))
+            await _write(encoded, cast("IO[bytes]", lines))
             sent = await self._files.create(
                 file=("batch.jsonl", cast("IO[bytes]", lines), "application/jsonl"),
                 purpose="batch",
@@ -145,7 +152,7 @@ class AsyncBatches:
             )
         request.input_file_id = sent.id
         try:
-            return await retry_making(lambda: served.create_batch(request, options.call), options.retry, asked=asked)
+            return await options.send_making(served.create_batch, request, asked=asked)
         except APIStatusError as exc:
             if exc.status_code is not None and exc.status_code < 500:  # noqa: PLR2004 - it has surely not begun
                 with contextlib.suppress(OneLLMError):
@@ -160,7 +167,7 @@ class AsyncBatches:
         """
         bound, taken, _ = self._prepare("batches.retrieve", provider, options, CallOptions)
         served = cast("BatchProvider", bound.provider)
-        return await retry(served.retrieve_batch, taken.retry, validation.text(batch_id, "batch_id"), taken.call)
+        return await taken.send(served.retrieve_batch, validation.text(batch_id, "batch_id"))
 
     def list(self, *, provider: str | None = None, **params: Unpack[BatchListParams]) -> AsyncPages[Batch]:
         """The batches, of all pages where one iterates, or of the first page alone.
@@ -174,7 +181,7 @@ class AsyncBatches:
 
         async def fetch(following: Mapping[str, str]) -> Listing[Batch]:
             request = list_request(bound, options, given, following)
-            return await retry(served.list_batches, options.retry, request, options.call)
+            return await options.send(served.list_batches, request)
 
         return AsyncPages(fetch)
 
@@ -186,7 +193,7 @@ class AsyncBatches:
         """
         bound, taken, _ = self._prepare("batches.cancel", provider, options, CallOptions)
         served = cast("BatchProvider", bound.provider)
-        return await retry(served.cancel_batch, taken.retry, validation.text(batch_id, "batch_id"), taken.call)
+        return await taken.send(served.cancel_batch, validation.text(batch_id, "batch_id"))
 
     async def wait(
         self,
@@ -333,6 +340,20 @@ def _encoded(
         yield provider.encode_batch_line(own.custom_id, own.body, endpoint)
 
 
+def _held(lines: Iterator[bytes], most: int | None) -> tuple[list[bytes], bool]:
+    """The lines that a call may hold, and whether they are all; else it is as many as were looked at."""
+    if most is None:
+        return [*lines], True
+    held: list[bytes] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if len(held) > most or size > _IN_MEMORY:
+            return held, False
+    return held, True
+
+
 async def _write(lines: Iterator[bytes], target: IO[bytes]) -> None:
     waiting = bytearray()
     for line in lines:
@@ -346,7 +367,7 @@ async def _write(lines: Iterator[bytes], target: IO[bytes]) -> None:
 async def _results(bound: Bound, options: Options, batch_id: str) -> AsyncGenerator[BatchResult, None]:
     provider = cast("BatchProvider", bound.provider)
     files = cast("FileProvider", bound.provider)
-    batch = await retry(provider.retrieve_batch, options.retry, batch_id, options.call)
+    batch = await options.send(provider.retrieve_batch, batch_id)
     if not batch.ended:
         raise InvalidRequestError(
             f"batch {batch_id} is {batch.status}: wait for it with `await client.batches.wait({batch_id!r})`",
@@ -355,14 +376,18 @@ async def _results(bound: Bound, options: Options, batch_id: str) -> AsyncGenera
     found = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
     if not found and batch.status == "failed":
         raise BadRequestError(_why(batch), provider=batch.provider, request_id=batch.request_id, body=batch.raw)
-    if isinstance(provider, InlineBatchProvider) and provider.inline_batches:
-        source = await retry(provider.open_batch_results, options.retry, batch, options.call)
+    if (
+        isinstance(provider, InlineBatchProvider)
+        and provider.inline_batches
+        and not (found and provider.most_inline_requests)  # of files, they come in files
+    ):
+        source = await options.send(provider.open_batch_results, batch)
         async with contextlib.aclosing(_lines(source, f"the results of {batch_id}", options)) as lines:
             async for line in lines:
                 yield provider.read_batch_line(line, batch)
         return
     for file_id in found:
-        source = await retry(files.open_file, options.retry, file_id, options.call)
+        source = await options.send(files.open_file, file_id)
         async with contextlib.aclosing(_lines(source, file_id, options)) as lines:
             async for line in lines:
                 yield provider.read_batch_line(line, batch)

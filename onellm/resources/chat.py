@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError, UnsupportedParameterError
-from onellm.policy.retry import retry
 from onellm.resources import validation
-from onellm.resources.core import Core, Options
+from onellm.resources.core import Core
 from onellm.resources.streams import AsyncChatCompletionStream
 from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam, ParseParams
@@ -16,6 +15,7 @@ from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam, Pars
 if TYPE_CHECKING:
     from os import PathLike
 
+    from onellm.policy.execute import Options
     from onellm.providers.protocols import ChatProvider, TokenCountProvider
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.pipelines import AsyncChatMap
@@ -88,10 +88,8 @@ class AsyncChatCompletions:
         provider, request, options = self._prepare(model, messages, params)
         try:
             if stream:
-                return AsyncChatCompletionStream(
-                    await retry(provider.stream_chat_completion, options.retry, request, options.call)
-                )
-            return await retry(provider.create_chat_completion, options.retry, request, options.call)
+                return AsyncChatCompletionStream(await options.send(provider.stream_chat_completion, request))
+            return await options.send(provider.create_chat_completion, request)
         except UnsupportedParameterError as exc:
             self._core.say_who_can(exc)
             raise
@@ -190,12 +188,17 @@ class AsyncChatCompletions:
             raise InvalidRequestError(
                 "retries_on_invalid: a stream cannot be taken back; leave out stream", param="retries_on_invalid"
             )
+        given: dict[str, Any] = dict(params)
+        if stream:
+            _no_restart(given, "parse")
         name, own_model = self._core.split(model)
         flags = self._core.require(name, "chat").provider.get_model_capabilities(own_model)
-        given: dict[str, Any] = dict(params)
         plan = parsing.Plan(answer_type(response_format), flags, given)
 
+        left = self._core.time_left(given)
+
         async def ask(messages: list[Any], params: dict[str, Any]) -> ChatCompletion:
+            params = {**params, "deadline": left()}
             return cast("ChatCompletion", await self.create(model=model, messages=messages, **params))
 
         async def open_stream(messages: list[Any], params: dict[str, Any]) -> AsyncChatCompletionStream:
@@ -241,6 +244,8 @@ class AsyncChatCompletions:
         if not tools:
             raise InvalidRequestError("tools: give at least one; without tools, create() is the same", param="tools")
         params["tools"] = cast("list[AnyTool]", tools)
+        if stream:
+            _no_restart(cast("dict[str, Any]", params), "run")
         history = validation.message_list(messages)
         self._prepare(model, history, params)
 
@@ -367,7 +372,7 @@ class AsyncChatCompletions:
             APIStatusError: the provider refused.
         """
         counter, request, options = self._prepare(model, messages, params, "token_counts")
-        return await retry(cast("TokenCountProvider", counter).count_tokens, options.retry, request, options.call)
+        return await options.send(cast("TokenCountProvider", counter).count_tokens, request)
 
     def _prepare(
         self, model: str, messages: Iterable[MessageParam], params: Mapping[str, Any], operation: str = "chat"
@@ -387,6 +392,13 @@ class AsyncChatCompletions:
             on_unsupported=options.on_unsupported,
         )
         return cast("ChatProvider", bound.provider), request, options
+
+
+def _no_restart(params: dict[str, Any], call: str) -> None:
+    """Let a stream that breaks off be an error: what was made of its chunks could not be taken back."""
+    if params.get("on_interrupt") == "restart":
+        raise InvalidRequestError(f'{call}: on_interrupt="restart" goes with create() alone', param="on_interrupt")
+    params["on_interrupt"] = "raise"
 
 
 def _schemas(tools: object) -> object:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
 from onellm.resources import validation
-from onellm.resources.core import Core, Options
+from onellm.resources.core import Core
 from onellm.resources.streams import AsyncCompletionStream
 from onellm.types.completions import Completion, CompletionArguments, CompletionParams, CompletionRequest, Prompt
 
 if TYPE_CHECKING:
+    from onellm.policy.execute import Options
     from onellm.providers.protocols import CompletionProvider
 
 
@@ -75,10 +75,8 @@ class AsyncCompletions:
         """
         provider, request, options = self._prepare(model, prompt, cast("dict[str, Any]", params))
         if stream:
-            return AsyncCompletionStream(
-                await retry(lambda: provider.stream_completion(request, options.call), options.retry)
-            )
-        return await retry(lambda: provider.create_completion(request, options.call), options.retry)
+            return AsyncCompletionStream(await options.send(provider.stream_completion, request))
+        return await options.send(provider.create_completion, request)
 
     def _prepare(
         self, model: str, prompt: Prompt | None, params: dict[str, Any]

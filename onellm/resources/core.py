@@ -1,8 +1,9 @@
 """What the resources of one client share: settings, providers, connections."""
 
 import os
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
@@ -16,6 +17,7 @@ from onellm.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterError,
 )
+from onellm.policy.execute import Options
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import (
     Call,
@@ -26,13 +28,31 @@ from onellm.providers.protocols import (
     Response,
     ResponseStream,
     Settles,
+    Socket,
     Transport,
     operations,
 )
 from onellm.providers.registry import Registry
-from onellm.types.options import HttpOptions, OnUnsupported, Timeouts
+from onellm.types.limits import Limits
+from onellm.types.options import HttpOptions, Timeouts
 
-_OPTIONS = ("extra_body", "extra_headers", "extra_query", "timeout", "max_retries", "on_unsupported")
+if TYPE_CHECKING:
+    from onellm.policy.execution import Execution, Layer
+    from onellm.policy.pacing import Pacing
+    from onellm.resources.binding import Binding
+    from onellm.types.secret import Secret
+
+_AROUND = ("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt")
+_OPTIONS = (
+    "extra_body",
+    "extra_headers",
+    "extra_query",
+    "timeout",
+    "max_retries",
+    "on_unsupported",
+    "priority",
+    *_AROUND,
+)
 
 
 class Bound(Struct, frozen=True):
@@ -41,15 +61,6 @@ class Bound(Struct, frozen=True):
     provider: Provider
     settings: ProviderSettings
     operations: frozenset[str]
-
-
-class Options(Struct, frozen=True, kw_only=True):
-    """The options of one call, with the client's where the call gives none."""
-
-    call: Call
-    retry: RetryPolicy
-    on_unsupported: OnUnsupported
-    extra_body: Mapping[str, Any] | None
 
 
 class Core:
@@ -64,6 +75,8 @@ class Core:
         http: HttpOptions,
         retry: RetryPolicy,
         http_session: Any = None,
+        around: Mapping[str, Any] = {},
+        limits: Mapping[str, Limits] | None = None,
     ) -> None:
         self.config = config
         self.registry = registry
@@ -76,6 +89,15 @@ class Core:
         self._bound: dict[str, Bound] = {}
         self._usual: dict[str, Options] = {}
         self._models: dict[str, tuple[str, str]] = {}
+        self._around = dict(around)
+        self._binding: Binding | None = None
+        if around or config.deadline is not None or (config.file and config.file.content.routes):
+            self.binding()
+        self._pacing: Pacing | None = None
+        if limits:
+            from onellm.policy import pacing  # noqa: PLC0415 - for those who have limits
+
+            self._pacing = pacing.Pacing(limits)
 
     @property
     def transport(self) -> Transport:
@@ -92,6 +114,21 @@ class Core:
         self.registry.register(provider)
         self._bound.pop(provider.name, None)
         self._usual.pop(provider.name, None)
+        if self._binding is not None:
+            self._binding.forget(provider.name)
+
+    def add_layer(self, layer: "Layer") -> None:
+        """Put a layer around every call from here on, outside of those that are there."""
+        self.binding().add_layer(layer)
+        self._usual.clear()
+
+    def binding(self) -> "Binding":
+        """What the client asks for around its calls; made when first asked for."""
+        if self._binding is None:
+            from onellm.resources.binding import Binding  # noqa: PLC0415 - for callers who ask for some of it
+
+            self._binding = Binding(self, self._around)
+        return self._binding
 
     def split(self, model: object) -> tuple[str, str]:
         """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
@@ -125,6 +162,8 @@ class Core:
 
     def provider(self, name: str) -> Provider:
         """A provider by name; one that only the configuration knows, by its base URL, speaks OpenAI's API."""
+        if name == "route" and self._binding is not None and self._binding.routes:
+            return self._binding.route_provider()
         try:
             return self.registry.get(name)
         except UnknownProviderError:
@@ -182,6 +221,7 @@ class Core:
         if retries is not None and retries < 0:
             raise InvalidRequestError(f"max_retries: give a whole number from 0, not {retries}", param="max_retries")
         options = Options(
+            provider=bound.provider.name,
             call=Call(
                 transport=self.transport if isinstance(bound.provider, Configurable) else _Late(self),
                 settings=bound.settings,
@@ -191,14 +231,36 @@ class Core:
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
                 body=taken.get("extra_body"),
+                pace=None if self._pacing is None else self._pacing.of(bound.provider.name),
+                priority=taken.get("priority", 0),
             ),
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
             extra_body=taken.get("extra_body"),
+            execution=self.execution(taken),
         )
         if not taken:  # nearly all calls have none: what they share is made once
             self._usual[bound.provider.name] = options
         return options
+
+    def execution(self, taken: Mapping[str, Any]) -> "Execution | None":
+        """What stands around a call beside retries, where anything does."""
+        if self._binding is None and not any(name in taken for name in _AROUND):
+            return None
+        return self.binding().execution(taken)
+
+    def is_bound(self, name: str) -> bool:
+        """Whether a provider of that name has been called."""
+        return name in self._bound
+
+    def time_left(self, given: Mapping[str, Any]) -> Callable[[], float | None]:
+        """What is left of the deadline that a call gives, or the client, at any time from now on."""
+        whole = given.get("deadline")
+        whole = self.config.deadline if whole is None else whole
+        if not isinstance(whole, int | float) or isinstance(whole, bool) or whole <= 0:
+            return lambda: whole  # none, or one that the call refuses
+        ends = time.monotonic() + whole
+        return lambda: max(ends - time.monotonic(), _HARDLY_ANY)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -208,6 +270,10 @@ class Core:
     def _settings(self, provider: Provider) -> ProviderSettings:
         arguments = self._arguments.get(provider.name, {})
         if not isinstance(provider, Configurable):
+            if self._pacing is not None and self._pacing.names(provider.name):
+                raise ConfigurationError(
+                    f"{provider.name} is not reached over the network and has no limits", provider=provider.name
+                )
             return ProviderSettings(options=config_module.resolve_options(provider.name, arguments, self.config.file))
         resolved = config_module.resolve_provider(
             provider.name,
@@ -241,7 +307,13 @@ class Core:
             credential=resolved.credential,
             foreign_host=resolved.foreign_host,
         )
-        return provider.settle(settings) if isinstance(provider, Settles) else settings
+        settled = provider.settle(settings) if isinstance(provider, Settles) else settings
+        if resolved.more_keys:
+            self._keep_keys(provider.name, settled, resolved.more_keys)
+        return settled
+
+    def _keep_keys(self, name: str, settings: ProviderSettings, more: "Sequence[Secret]") -> None:
+        self.binding().keep_keys(name, settings, more)
 
 
 class _Late:
@@ -256,10 +328,14 @@ class _Late:
     async def stream(self, method: str, url: str, **parts: Any) -> ResponseStream:
         return await self._core.transport.stream(method, url, **parts)
 
+    async def connect(self, url: str, **parts: Any) -> Socket:
+        return await self._core.transport.connect(url, **parts)
+
     async def aclose(self) -> None:
         await self._core.aclose()
 
 
+_HARDLY_ANY = 1e-6  # seconds: a deadline that has passed
 _MOST_NAMED = 8
 # Which flag of a provider stands for an argument that it does not take.
 _FEATURES = {

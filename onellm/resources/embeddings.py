@@ -3,7 +3,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import structs
@@ -11,10 +11,10 @@ from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
 from onellm.pipeline.packing import measure
-from onellm.policy.retry import retry
+from onellm.policy.execute import Options
 from onellm.providers.protocols import CountsInputs
 from onellm.resources import validation
-from onellm.resources.core import Core, Options
+from onellm.resources.core import Core
 from onellm.types.embeddings import (
     CreateEmbeddingResponse,
     EmbeddingInput,
@@ -73,10 +73,7 @@ class AsyncEmbeddings:
             on_unsupported=options.on_unsupported,
         )
         provider = cast("EmbeddingProvider", bound.provider)
-        parts = _parts(inputs, _most_inputs(provider, request, options), provider.max_embedding_tokens)
-        if len(parts) == 1:
-            return await _send(provider, request, options)
-        return await _in_parts(provider, request, options, parts)
+        return await options.send_whole(_create, provider.create_embeddings, provider, request)
 
     def stream(
         self,
@@ -146,8 +143,8 @@ class AsyncEmbeddings:
             more = {"extra_body": options.extra_body, "extra_query": options.call.query}
             kept = Checkpoint(checkpoint, {"call": "embeddings.stream", "model": f"{name}/{own_model}", **more, **same})
 
-        async def send(part: list[Any]) -> CreateEmbeddingResponse:
-            return await _send(provider, structs.replace(whole, input=part, adjustments=[]), options)
+        def send(part: list[Any]) -> Coroutine[Any, Any, CreateEmbeddingResponse]:
+            return options.send(provider.create_embeddings, structs.replace(whole, input=part, adjustments=[]))
 
         return AsyncEmbeddingStream(
             EmbeddingPipeline(
@@ -167,8 +164,14 @@ class AsyncEmbeddings:
         )
 
 
-async def _send(provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options) -> CreateEmbeddingResponse:
-    return await retry(provider.create_embeddings, options.retry, request, options.call)
+def _create(
+    provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options
+) -> Coroutine[Any, Any, CreateEmbeddingResponse]:
+    """The whole call, in as many requests as its provider wants it."""
+    parts = _parts(request.input, _most_inputs(provider, request, options), provider.max_embedding_tokens)
+    if len(parts) == 1:
+        return options.send(provider.create_embeddings, request)
+    return _in_parts(provider, request, options, parts)
 
 
 def _most_inputs(provider: "EmbeddingProvider", request: EmbeddingsRequest, options: Options) -> int:
@@ -228,7 +231,7 @@ async def _in_parts(
     async def send(part: slice) -> CreateEmbeddingResponse:
         async with gate:
             piece = structs.replace(request, input=request.input[part], adjustments=[])
-            reply = await _send(provider, piece, options)
+            reply = await options.send(provider.create_embeddings, piece)
         reply.raw = b""  # the vectors are there; their text would be held until the last part has come
         return reply
 

@@ -6,19 +6,27 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry, retry_making
+from onellm.policy.execute import Options
 from onellm.resources import validation
 from onellm.resources.binary import AsyncBinaryResponse
-from onellm.resources.core import Bound, Core, Options
+from onellm.resources.core import Bound, Core
 from onellm.resources.pages import AsyncPages
 from onellm.resources.uploads import send_in_parts, size_of
-from onellm.types.file_objects import FileCreateParams, FileDeleted, FileListParams, FileObject, FileRequest
+from onellm.types.file_objects import (
+    FileCreateParams,
+    FileDeleted,
+    FileListParams,
+    FileObject,
+    FileRequest,
+    FileUrl,
+    FileUrlParams,
+)
 from onellm.types.files import FileInput, InputFile, input_file
 from onellm.types.options import CallOptions
 from onellm.types.pages import Listing, ListRequest
 
 if TYPE_CHECKING:
-    from onellm.providers.protocols import FileProvider, UploadProvider
+    from onellm.providers.protocols import FileProvider, FileUrlProvider, UploadProvider
 
 T = TypeVar("T")
 
@@ -71,7 +79,7 @@ class AsyncFiles:
                 part_size = _part_size(request.file, size, part_size, takes.largest_part)
                 return await send_in_parts(takes, request, size or 0, part_size, options, asked)
         served = cast("FileProvider", bound.provider)
-        return await retry_making(lambda: served.create_file(request, options.call), options.retry, asked=asked)
+        return await options.send_making(served.create_file, request, asked=asked)
 
     def list(self, *, provider: str | None = None, **params: Unpack[FileListParams]) -> AsyncPages[FileObject]:
         """The files, of all pages where one iterates, or of the first page alone.
@@ -85,7 +93,7 @@ class AsyncFiles:
 
         async def fetch(following: Mapping[str, str]) -> Listing[FileObject]:
             request = list_request(bound, options, given, following)
-            return await retry(served.list_files, options.retry, request, options.call)
+            return await options.send(served.list_files, request)
 
         return AsyncPages(fetch)
 
@@ -99,7 +107,7 @@ class AsyncFiles:
         """
         bound, taken, _ = _prepare(self._core, "files", "files.retrieve", provider, options, CallOptions)
         served = cast("FileProvider", bound.provider)
-        return await retry(served.retrieve_file, taken.retry, validation.text(file_id, "file_id"), taken.call)
+        return await taken.send(served.retrieve_file, validation.text(file_id, "file_id"))
 
     async def content(
         self, file_id: str, *, provider: str | None = None, **options: Unpack[CallOptions]
@@ -111,8 +119,22 @@ class AsyncFiles:
         """
         bound, taken, _ = _prepare(self._core, "files", "files.content", provider, options, CallOptions)
         served = cast("FileProvider", bound.provider)
-        source = await retry(served.open_file, taken.retry, validation.text(file_id, "file_id"), taken.call)
+        source = await taken.send(served.open_file, validation.text(file_id, "file_id"))
         return AsyncBinaryResponse(source, max_bytes=taken.call.max_body_bytes)
+
+    async def signed_url(
+        self, file_id: str, *, provider: str | None = None, **params: Unpack[FileUrlParams]
+    ) -> FileUrl:
+        """A URL by which whoever has it can read a file, without a key, until it expires.
+
+        Raises:
+            UnsupportedFeatureError: the provider gives none; says who does.
+            NotFoundError: there is no such file.
+        """
+        bound, taken, given = _prepare(self._core, "file_urls", "files.signed_url", provider, params, FileUrlParams)
+        served = cast("FileUrlProvider", bound.provider)
+        name = validation.text(file_id, "file_id")
+        return await taken.send(served.create_file_url, name, given.get("expires_in"))
 
     async def delete(self, file_id: str, *, provider: str | None = None, **options: Unpack[CallOptions]) -> FileDeleted:
         """Delete a file.
@@ -122,7 +144,7 @@ class AsyncFiles:
         """
         bound, taken, _ = _prepare(self._core, "files", "files.delete", provider, options, CallOptions)
         served = cast("FileProvider", bound.provider)
-        return await retry(served.delete_file, taken.retry, validation.text(file_id, "file_id"), taken.call)
+        return await taken.send(served.delete_file, validation.text(file_id, "file_id"))
 
 
 def _prepare(  # noqa: PLR0917 - what the calls share

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
+from onellm.policy.execute import Options
 from onellm.resources import validation
-from onellm.resources.core import Core, Options
+from onellm.resources.core import Core
 from onellm.resources.streams import AsyncAnswerStream
 from onellm.types.files import FileInput, InputFile, input_file
 from onellm.types.images import (
@@ -92,8 +92,8 @@ class AsyncImages:
         request.prompt = validation.text(prompt, "prompt")
         provider = cast("ImageProvider", found)
         if stream:
-            return AsyncImageStream(await retry(lambda: provider.stream_images(request, options.call), options.retry))
-        return await retry(lambda: provider.generate_images(request, options.call), options.retry)
+            return AsyncImageStream(await options.send(provider.stream_images, request))
+        return await options.send(provider.generate_images, request)
 
     @overload
     async def edit(
@@ -166,10 +166,8 @@ class AsyncImages:
         request.markup = None if markup is None else input_file(markup, "markup", kind="image")
         provider = cast("ImageEditProvider", found)
         if stream:
-            return AsyncImageStream(
-                await retry(lambda: provider.stream_image_edits(request, options.call), options.retry)
-            )
-        return await retry(lambda: provider.edit_images(request, options.call), options.retry)
+            return AsyncImageStream(await options.send(provider.stream_image_edits, request))
+        return await options.send(provider.edit_images, request)
 
     async def create_variation(
         self,
@@ -195,7 +193,7 @@ class AsyncImages:
         )
         request.images = [input_file(image, "image", kind="image")]
         provider = cast("ImageVariationProvider", found)
-        return await retry(lambda: provider.vary_image(request, options.call), options.retry)
+        return await options.send(provider.vary_image, request)
 
 
 def _prepare(  # noqa: PLR0917 - what the three calls share

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from msgspec import structs
 from typing_extensions import Unpack
 
-from onellm.policy.retry import retry
-from onellm.providers.protocols import CapabilityProvider
+from onellm.providers.protocols import CapabilityProvider, PagedModelProvider
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.resources.pages import AsyncPages
@@ -28,7 +27,9 @@ class AsyncModels:
         self._core = core
 
     def list(self, provider: str | None = None, **options: Unpack[CallOptions]) -> AsyncPages[ModelInfo]:
-        """The models of a provider, the default one where none is named; they come in one page.
+        """The models of a provider, the default one where none is named.
+
+        They come in one page, except where a host has more of them than it lists at once.
 
         Raises:
             UnsupportedFeatureError: the provider has no list.
@@ -40,8 +41,10 @@ class AsyncModels:
         taken = self._core.options(bound, given)
         served = cast("ModelProvider", bound.provider)
 
-        async def fetch(_: Mapping[str, str]) -> Listing[ModelInfo]:
-            models = await retry(served.list_models, taken.retry, taken.call)
+        async def fetch(query: Mapping[str, str]) -> Listing[ModelInfo]:
+            if isinstance(served, PagedModelProvider):
+                return await taken.send(served.list_models_page, query)
+            models = await taken.send(served.list_models)
             return Listing(data=models, provider=name, request_id=models[0].request_id if models else None)
 
         return AsyncPages(fetch)
@@ -57,7 +60,7 @@ class AsyncModels:
         given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.retrieve")
         taken = self._core.options(bound, given)
         served = cast("ModelProvider", bound.provider)
-        return await retry(lambda: served.retrieve_model(own_model, taken.call), taken.retry)
+        return await taken.send(served.retrieve_model, own_model)
 
     async def capabilities(self, model: str, **options: Unpack[CallOptions]) -> Capabilities:
         """What a model can do, each with how that is known: yes, no or unknown.
@@ -74,7 +77,7 @@ class AsyncModels:
         said: PublishedCapabilities | None = None
         if isinstance(provider, CapabilityProvider) and provider.publishes_capabilities:
             taken = self._core.options(self._core.bind(name), given)
-            said = await retry(lambda: provider.published_capabilities(own_model, taken.call), taken.retry)
+            said = await taken.send(provider.published_capabilities, own_model)
         return _weigh(f"{name}/{own_model}", said, provider.get_model_capabilities(own_model))
 
     @overload
@@ -109,13 +112,15 @@ class AsyncModels:
         name, own_model = self._core.split(model)
         bound = self._core.require(name, "model_store")
         given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.pull")
-        limited = given.get("timeout") is not None
+        limited, given_deadline = given.get("timeout") is not None, given.get("deadline")
         taken = self._core.options(bound, given)
         limits = taken.call.timeouts if limited else structs.replace(taken.call.timeouts, total=None)
         call = structs.replace(taken.call, timeouts=limits)
+        if taken.execution is not None and given_deadline is None:
+            taken = structs.replace(taken, execution=structs.replace(taken.execution, deadline=None))
         served = cast("ModelStoreProvider", bound.provider)
         request = PullRequest(provider=name, model=own_model, extra_body=taken.extra_body)
-        pull = AsyncModelPull(await retry(lambda: served.pull_model(request, call), taken.retry))
+        pull = AsyncModelPull(await structs.replace(taken, call=call).send(served.pull_model, request))
         if stream:
             return pull
         async with pull:
@@ -133,7 +138,7 @@ class AsyncModels:
         given = validation.params(cast("dict[str, Any]", options), CallOptions, "models.delete")
         taken = self._core.options(bound, given)
         served = cast("ModelStoreProvider", bound.provider)
-        return await retry(lambda: served.delete_model(own_model, taken.call), taken.retry)
+        return await taken.send(served.delete_model, own_model)
 
 
 def _weigh(model: str, said: PublishedCapabilities | None, row: Mapping[str, bool]) -> Capabilities:

@@ -11,7 +11,6 @@ import msgspec
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.types.files import CONTENT_TYPES, UNKNOWN_TYPE, InputFile, input_file
@@ -54,7 +53,7 @@ class AsyncOcr:
             on_unsupported=options.on_unsupported,
         )
         provider = cast("OcrProvider", bound.provider)
-        return await retry(lambda: provider.create_ocr(request, options.call), options.retry)
+        return await options.send(provider.create_ocr, request)
 
 
 def _document(given: object) -> dict[str, Any] | InputFile:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.types.rerank import RerankArguments, RerankDocument, RerankParams, RerankRequest, RerankResponse
@@ -58,7 +57,7 @@ class AsyncRerank:
             on_unsupported=options.on_unsupported,
         )
         provider = cast("RerankProvider", bound.provider)
-        return await retry(lambda: provider.create_rerank(request, options.call), options.retry)
+        return await options.send(provider.create_rerank, request)
 
 
 def _listed(documents: Iterable[RerankDocument]) -> list[Any]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from typing_extensions import Unpack
 
 from onellm.errors import InvalidRequestError
-from onellm.policy.retry import retry
+from onellm.policy.execute import Options
 from onellm.resources import response_input, validation
-from onellm.resources.core import Bound, Core, Options
+from onellm.resources.core import Bound, Core
 from onellm.resources.pages import AsyncPages
 from onellm.resources.streams import AsyncAnswerStream
 from onellm.types.options import CallOptions
@@ -78,7 +78,7 @@ class AsyncInputItems:
                 next=following,
                 on_unsupported=options.on_unsupported,
             )
-            return await retry(served.list_response_items, options.retry, response, request, options.call)
+            return await options.send(served.list_response_items, response, request)
 
         return AsyncPages(fetch)
 
@@ -105,7 +105,7 @@ class AsyncInputTokens:
         """
         call = "responses.input_tokens.count"
         provider, request, options = _of_model(self._core, model, input, params, InputTokenParams, call)
-        return await retry(provider.count_input_tokens, options.retry, request, options.call)
+        return await options.send(provider.count_input_tokens, request)
 
 
 class AsyncResponses:
@@ -167,8 +167,8 @@ class AsyncResponses:
         """
         provider, request, options = _of_model(self._core, model, input, params, ResponseParams, "responses.create")
         if stream:
-            return AsyncResponseStream(await retry(provider.stream_response, options.retry, request, options.call))
-        return await retry(provider.create_response, options.retry, request, options.call)
+            return AsyncResponseStream(await options.send(provider.stream_response, request))
+        return await options.send(provider.create_response, request)
 
     @overload
     async def retrieve(
@@ -227,8 +227,8 @@ class AsyncResponses:
             on_unsupported=options.on_unsupported,
         )
         if stream:
-            return AsyncResponseStream(await retry(served.restream_response, options.retry, request, options.call))
-        return await retry(served.retrieve_response, options.retry, request, options.call)
+            return AsyncResponseStream(await options.send(served.restream_response, request))
+        return await options.send(served.retrieve_response, request)
 
     async def delete(
         self, response_id: str, *, provider: str | None = None, **options: Unpack[CallOptions]
@@ -240,7 +240,7 @@ class AsyncResponses:
         """
         bound, taken, _ = _of_provider(self._core, provider, options, CallOptions, "responses.delete")
         served = cast("ResponseProvider", bound.provider)
-        return await retry(served.delete_response, taken.retry, validation.text(response_id, "response_id"), taken.call)
+        return await taken.send(served.delete_response, validation.text(response_id, "response_id"))
 
     async def cancel(
         self, response_id: str, *, provider: str | None = None, **options: Unpack[CallOptions]
@@ -252,7 +252,7 @@ class AsyncResponses:
         """
         bound, taken, _ = _of_provider(self._core, provider, options, CallOptions, "responses.cancel")
         served = cast("ResponseProvider", bound.provider)
-        return await retry(served.cancel_response, taken.retry, validation.text(response_id, "response_id"), taken.call)
+        return await taken.send(served.cancel_response, validation.text(response_id, "response_id"))
 
 
 def _of_model(  # noqa: PLR0917 - what the calls share

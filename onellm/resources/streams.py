@@ -30,6 +30,11 @@ class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
         """The provider's id of the request."""
         return self._source.request_id
 
+    @property
+    def restarts(self) -> int:
+        """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
+        return getattr(self._source, "restarts", 0)
+
     def __aiter__(self) -> Self:
         return self
 

@@ -9,12 +9,11 @@ from collections.abc import AsyncGenerator
 from typing import IO, TYPE_CHECKING
 
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
-from onellm.policy.retry import retry, retry_making
-from onellm.resources.core import Options
 from onellm.types.file_objects import FileObject, FileRequest
 from onellm.types.files import FilePath, InputFile, OneShot, Source
 
 if TYPE_CHECKING:
+    from onellm.policy.execute import Options
     from onellm.providers.protocols import Call, UploadProvider
 
 _AT_ONCE = 4  # parts
@@ -43,19 +42,20 @@ def _size(source: FilePath | IO[bytes]) -> int:
 
 
 async def send_in_parts(  # noqa: PLR0917 - what the call is made of
-    provider: "UploadProvider", request: FileRequest, size: int, part_size: int, options: Options, asked: bool
+    provider: "UploadProvider", request: FileRequest, size: int, part_size: int, options: "Options", asked: bool
 ) -> FileObject:
     """Send a file in parts, some at once; their order is kept. Where that fails or is cancelled, so is the upload.
 
     A part that may have arrived is sent again without harm: only those count that are named at the end. What waits
     for the provider to hear of the end waits `_TELLING` seconds at most, and not at all once it is cancelled again.
     """
+    options = options.begun()
     call = options.call
-    upload = await retry_making(lambda: provider.create_upload(request, size, call), options.retry, asked=asked)
+    upload = await options.send_making(provider.create_upload, request, size, asked=asked)
     try:
         async with _parts(request.file, size, part_size) as parts:
             ids = await _send(provider, upload.id, parts, options)
-        done = await retry_making(lambda: provider.complete_upload(upload.id, ids, call), options.retry, asked=asked)
+        done = await options.send_making(provider.complete_upload, upload.id, ids, asked=asked)
     except (Exception, asyncio.CancelledError):  # raised on; the begun upload is not left with the provider
         # A task of its own: the caller's is cancelled, perhaps, and may be once more.
         telling = asyncio.create_task(_tell(provider, upload.id, call))
@@ -78,13 +78,13 @@ async def _tell(provider: "UploadProvider", upload_id: str, call: "Call") -> Non
             await provider.cancel_upload(upload_id, call)
 
 
-async def _send(provider: "UploadProvider", upload_id: str, parts: list[InputFile], options: Options) -> list[str]:
+async def _send(provider: "UploadProvider", upload_id: str, parts: list[InputFile], options: "Options") -> list[str]:
     ids = [""] * len(parts)
     waiting = iter(enumerate(parts))
 
     async def work() -> None:
         for place, part in waiting:
-            sent = await retry(provider.add_upload_part, options.retry, upload_id, part, options.call)
+            sent = await options.send(provider.add_upload_part, upload_id, part)
             ids[place] = sent.id
 
     tasks = [asyncio.create_task(work()) for _ in range(min(_AT_ONCE, len(parts)))]

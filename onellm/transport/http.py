@@ -6,12 +6,14 @@ This module imports aiohttp, which costs more than all of ours: it is imported a
 import asyncio
 import contextlib
 import io
+import math
 import os
 import ssl as ssl_module
+import time
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
@@ -23,7 +25,7 @@ from onellm.errors import (
     APITimeoutError,
     ClientClosedError,
     ConfigurationError,
-    Phase,
+    DeadlineExceededError,
     ResponseDecodeError,
 )
 from onellm.transport.multipart import SourceError, open_form
@@ -31,10 +33,14 @@ from onellm.transport.watchdog import Watch, Watchdog
 from onellm.types.files import Form
 from onellm.types.options import HttpOptions, Timeouts
 
+if TYPE_CHECKING:
+    from onellm.transport.websocket import WebSocket
+
 _LARGEST_ERROR_BODY = 1 << 20
 _SMALL_BODY = 1 << 20  # read in one go; also where aiohttp warns of bytes given as a body
 _DRAIN_SECONDS = 0.25
 _MOST_WORDS = 200  # letters of aiohttp's own in a message
+_JUST_BEFORE = 0.01  # seconds before a deadline that count as it: clocks and timers differ by so much
 _MOST_TIMEOUTS = 64  # different connect limits that are remembered
 
 
@@ -79,7 +85,7 @@ class HttpTransport:
             ResponseDecodeError: the body is larger than allowed.
         """
         pool = self._pool()
-        watch = Watch(pool.watchdog, timeouts.total)
+        watch = Watch(pool.watchdog, timeouts.total, timeouts.until)
         try:
             watch.arm("first_byte", timeouts.first_byte)
             response = await _send(pool, method, url, headers, body, timeouts, proxy, watch)
@@ -116,7 +122,7 @@ class HttpTransport:
             APITimeoutError: a limit ran out.
         """
         pool = self._pool()
-        watch = Watch(pool.watchdog, timeouts.total)
+        watch = Watch(pool.watchdog, timeouts.total, timeouts.until)
         try:
             watch.arm("first_byte", timeouts.first_byte)
             response = await _send(pool, method, url, headers, body, timeouts, proxy, watch)
@@ -127,6 +133,26 @@ class HttpTransport:
             _translate(exc, pool, watch, timeouts, url)
         finally:
             watch.disarm()
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        subprotocols: tuple[str, ...] = (),
+        timeouts: Timeouts,
+        proxy: str | None = None,
+    ) -> "WebSocket":
+        """Open a WebSocket, or give the answer that refuses it.
+
+        Raises:
+            APIConnectionError: no connection.
+            APITimeoutError: a limit ran out.
+        """
+        from onellm.transport.websocket import open_socket  # noqa: PLC0415 - only for those who use it
+
+        largest = self._options.max_event_bytes
+        return await open_socket(self, self._pool(), url, headers, subprotocols, timeouts, proxy, largest)
 
     async def aclose(self) -> None:
         """Close the connections; those of other loops are closed there. A session that the caller gave stays open."""
@@ -188,6 +214,7 @@ class HttpStream:
         self._url = url
         self._pool = pool
         self._begun = False
+        self._reads = False  # the watch knows that there are many
         self.rest = watch.rest
         watch.end = partial(_break_off, response)
 
@@ -199,12 +226,21 @@ class HttpStream:
         response = self._response
         if response is None:
             return _nothing()
-        if self._begun:
-            self._watch.arm("idle", self._idle)
-        else:  # the head has come; the first byte of the body is still under its own limit
-            self._watch.resume()
-            self._begun = True
+        watch = self._watch
+        if self._reads:
+            watch.fresh = watch.waits = True
+        else:
+            self._begin(watch)
         return response.content.readany()
+
+    def _begin(self, watch: Watch) -> None:
+        """Arm the first read, which is still under the limit for the first byte, or the second, and all that follow."""
+        if self._begun:
+            watch.arm_reads(self._idle)
+            self._reads = True
+        else:
+            watch.resume()
+            self._begun = True
 
     def failed(self, exc: BaseException) -> NoReturn:
         """Close, and raise what `receive` raised as ours."""
@@ -215,7 +251,7 @@ class HttpStream:
             raise exc
         if watch.expired:
             exc.__traceback__ = None  # aiohttp keeps the exception, and it would keep all that waited
-            raise _expired(watch.expired, self._timeouts, self._url) from None
+            raise _expired(watch, self._timeouts, self._url) from None
         _translate(exc, self._pool, watch, self._timeouts, self._url)
 
     async def read(self) -> bytes:
@@ -310,16 +346,16 @@ class _Pool:
         """aiohttp's own limit, which is free where a connection is at hand; the others are the watchdog's.
 
         Its `connect` counts the wait for a free connection too, so where there may be one it is `sock_connect`,
-        which leaves the name look-up out.
+        which leaves the name look-up out. It would round limits above 5 s to whole seconds.
         """
         timeout = self._timeouts.get(connect)
         if timeout is None:
             if len(self._timeouts) >= _MOST_TIMEOUTS:
                 self._timeouts.clear()
             if self._queues:
-                timeout = ClientTimeout(total=None, sock_connect=connect)
+                timeout = ClientTimeout(total=None, sock_connect=connect, ceil_threshold=math.inf)
             else:
-                timeout = ClientTimeout(total=None, connect=connect)
+                timeout = ClientTimeout(total=None, connect=connect, ceil_threshold=math.inf)
             self._timeouts[connect] = timeout
         return timeout
 
@@ -444,7 +480,7 @@ def _send(  # noqa: PLR0917 - a request has so many parts
         raise_for_status=False,  # this and the next: a session of the caller's own may have it otherwise
         auto_decompress=True,
         proxy=proxy,
-        timeout=pool.timeout(timeouts.connect),
+        timeout=pool.timeout(timeouts.connect if timeouts.until is None else _connect_limit(timeouts, timeouts.until)),
     )
 
 
@@ -471,7 +507,9 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
             raise_for_status=False,
             auto_decompress=True,
             proxy=proxy,
-            timeout=pool.timeout(timeouts.connect),
+            timeout=pool.timeout(
+                timeouts.connect if timeouts.until is None else _connect_limit(timeouts, timeouts.until)
+            ),
         )
     except BaseException as exc:
         data.release()
@@ -516,9 +554,9 @@ def _translate(exc: BaseException, pool: _Pool, watch: Watch, timeouts: Timeouts
     """Raise ours for aiohttp's; cancellation by the caller passes."""
     where = url.partition("?")[0]
     if isinstance(exc, asyncio.CancelledError) and watch.claims_cancellation():
-        raise _expired(watch.expired or "total", timeouts, url) from None
+        raise _expired(watch, timeouts, url) from None
     if isinstance(exc, aiohttp.ServerTimeoutError):
-        error = APITimeoutError(f"no connection to {where} within {timeouts.connect:g} s (connect)")
+        error = _no_connection(where, timeouts)
         error.phase = "connect"
         error.unsent = True
         raise error from None
@@ -541,10 +579,30 @@ def _translate(exc: BaseException, pool: _Pool, watch: Watch, timeouts: Timeouts
     raise exc
 
 
-def _expired(phase: Phase, timeouts: Timeouts, url: str) -> APITimeoutError:
+def _connect_limit(timeouts: Timeouts, until: float) -> float:
+    """The limit for a new connection under a deadline: just before it, so that the error can say what took so long."""
+    left = max(until - time.monotonic(), 0.001)
+    left -= min(_JUST_BEFORE, left / 10)
+    return left if timeouts.connect is None else min(timeouts.connect, left)
+
+
+def _no_connection(where: str, timeouts: Timeouts) -> APITimeoutError:
+    if timeouts.until is not None and time.monotonic() >= timeouts.until - 2 * _JUST_BEFORE:
+        return DeadlineExceededError(f"no connection to {where} before the deadline")
+    return APITimeoutError(f"no connection to {where} within {timeouts.connect:g} s (connect)")
+
+
+def _expired(watch: Watch, timeouts: Timeouts, url: str) -> APITimeoutError:
     where = url.partition("?")[0]
-    limit = getattr(timeouts, phase)
-    error = APITimeoutError(f"no answer from {where} within {limit:g} s ({phase}); raise the limit with timeout=")
+    phase = watch.expired or "total"
+    if phase == "total" and timeouts.until is not None and time.monotonic() >= timeouts.until - _JUST_BEFORE:
+        error: APITimeoutError = DeadlineExceededError(
+            f"no whole answer from {where} before the deadline ({watch.during})"
+        )
+        phase = watch.during
+    else:
+        limit = getattr(timeouts, phase)
+        error = APITimeoutError(f"no answer from {where} within {limit:g} s ({phase}); raise the limit with timeout=")
     error.phase = phase
     return error
 

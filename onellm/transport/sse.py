@@ -44,18 +44,22 @@ class SseDecoder:
         self.error: EventTooLargeError | None = None  # what the next call raises: a stream that stalls makes none
         self._special = True  # one of the three above needs a look at the next chunk
 
-    def feed(self, chunk: bytes) -> list[SseEvent]:
+    def feed(self, chunk: bytes) -> list[SseEvent]:  # noqa: C901 - each chunk comes through here
         """The events that this chunk finishes, in order.
 
         Raises:
             EventTooLargeError: an event is larger than max_event_bytes. Events before it are not lost: when this chunk
                 finishes some, they are returned and the next feed() or close() raises. Every later call raises again.
         """
+        tail = self._tail
+        # Most chunks are one event of one line, and all of it; this is what the rest would make of them.
+        alone = not tail and not self._special and chunk[:6] == b"data: " and chunk.find(LF) == len(chunk) - 2
+        if alone and chunk[-1] == LF and CR not in chunk and len(chunk) < self._max:
+            return [SseEvent(chunk[6:-2], "", self._last_id)]
         if self._special or CR in chunk:
             if not self._special and (events := self._crlf(chunk)) is not None:
                 return events
             chunk = self._with_lf(chunk)
-        tail = self._tail
         end = -1
         if LF in chunk:
             if tail and tail[-1] == LF:  # perhaps a blank line, cut between its two LFs

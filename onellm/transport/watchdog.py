@@ -1,7 +1,8 @@
 """Time limits that cost nothing per read: one timer a loop, not one a request.
 
 `asyncio.timeout` and aiohttp's `sock_read` reschedule a timer at each use, 5 to 10 us; here a call notes when
-its limit runs out, and a single timer looks at the earliest note.
+its limit runs out, and a single timer looks at the earliest note. Who reads often notes even less, only that it waits
+anew: the timer, which then ticks, puts the time to it.
 """
 
 import asyncio
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_TICKS = 16  # how often the timer looks within the limit of a read
+
+
 class Watch:
     """The time limits of one call. `arm` before an await that may hang, `rest` or `disarm` after it.
 
-    end:  makes the await fail when a limit has run out; None is to cancel the task that waits
+    end:     makes the await fail when a limit has run out; None is to cancel the task that waits
+    during:  what is waited for; `phase` is whose limit is the first to run out
     """
 
     __slots__ = (
@@ -27,16 +32,22 @@ class Watch:
         "_total_at",
         "_watchdog",
         "deadline",
+        "during",
         "end",
         "expired",
+        "fresh",
+        "limit",
         "phase",
         "task",
         "waits",
     )
 
-    def __init__(self, watchdog: "Watchdog", total: float | None) -> None:
+    def __init__(self, watchdog: "Watchdog", total: float | None, until: float | None = None) -> None:
         self._watchdog = watchdog
         self._total_at = math.inf if total is None else watchdog.time() + total
+        if until is not None:  # of time.monotonic, which the loop's clock need not be
+            self._total_at = min(self._total_at, watchdog.time() + until - time.monotonic())
+        self.during: Phase = "total"
         self._cancelling = 0
         self._known = False
         self.end: Callable[[], object] | None = None
@@ -45,12 +56,16 @@ class Watch:
         self.deadline = math.inf
         self.phase: Phase = "total"
         self.expired: Phase | None = None
+        self.limit: float | None = None  # of each wait, for those that are only noted
+        self.fresh = False  # a wait was noted, and the timer has not put a time to it
 
     def arm(self, phase: Phase, limit: float | None) -> None:
         """From now on, for `limit` seconds, the current task may wait; the total limit counts too."""
         watchdog = self._watchdog
         deadline = self._total_at
+        self.during = phase
         self.phase = "total"
+        self.fresh = False
         if limit is not None and (at := watchdog.time() + limit) < deadline:
             deadline = at
             self.phase = phase
@@ -59,6 +74,35 @@ class Watch:
             self.waits = True  # all that resume() has to do for most reads of a stream
         else:
             self.resume()
+
+    def arm_reads(self, limit: float | None) -> None:
+        """`arm("idle", limit)`, after which `fresh = waits = True` is enough to arm it again.
+
+        The limit of those begins with the next tick, so they run out up to a sixteenth of it late, and never early.
+        """
+        self.arm("idle", limit)
+        self.limit = limit
+        if limit is not None and self._known:
+            watchdog = self._watchdog
+            tick = watchdog.time() + limit / _TICKS
+            if tick < watchdog.next:
+                watchdog.schedule(tick)
+
+    def look(self, now: float) -> float:
+        """End the wait if its time is up; gives when to look again."""
+        limit = self.limit
+        if self.fresh:
+            self.fresh = False
+            self.deadline = self._total_at
+            self.phase = "total"
+            if limit is not None and now + limit < self.deadline:
+                self.deadline = now + limit
+                self.phase = "idle"
+        if self.waits and self.deadline <= now:
+            self.expire()
+            return math.inf
+        at = self.deadline if self.waits else math.inf
+        return at if limit is None else min(at, now + limit / _TICKS)
 
     def extend(self, limit: float | None) -> None:
         """What the task waits for is under way: the limit it waits under begins anew. For any task of the loop."""
@@ -96,7 +140,9 @@ class Watch:
         """The await is over, and none follows."""
         self.waits = False
         self.task = None
-        self.leave()
+        if self._known:  # leave(), without the call: every request comes here
+            self._known = False
+            self._watchdog.watches.discard(self)
 
     def leave(self) -> None:
         """No await follows; from any thread."""
@@ -132,8 +178,8 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
 
     def stop(self) -> None:
-        """Let the timer go, unless something waits."""
-        if self._timer is not None and not any(watch.waits for watch in self.watches):
+        """Let the timer go, unless something waits, or only notes it when it does."""
+        if self._timer is not None and not any(watch.waits or watch.limit is not None for watch in self.watches):
             self._timer.cancel()
             self._timer = None
             self.next = math.inf
@@ -150,11 +196,7 @@ class Watchdog:
         now = self.time()
         earliest = math.inf
         for watch in list(self.watches):
-            if not watch.waits or watch.expired:
-                continue
-            if watch.deadline <= now:
-                watch.expire()
-            elif watch.deadline < earliest:
-                earliest = watch.deadline
+            if not watch.expired:
+                earliest = min(earliest, watch.look(now))
         if earliest < math.inf:
             self.schedule(earliest)

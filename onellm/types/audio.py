@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from onellm.types.base import Answer, Model
 from onellm.types.files import InputFile
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 TranscriptionFormat: TypeAlias = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
@@ -28,7 +28,7 @@ class ServerVad(TypedDict, total=False):
     threshold: float
 
 
-class TranscriptionParams(CallOptions, total=False):
+class TranscriptionParams(ModelOptions, total=False):
     """Everything `transcriptions.create` takes beside file, model, response_format and stream.
 
     None is the same as leaving out.
@@ -46,7 +46,7 @@ class TranscriptionParams(CallOptions, total=False):
     timestamp_granularities: Sequence[Literal["word", "segment"]] | None
 
 
-class TranslationParams(CallOptions, total=False):
+class TranslationParams(ModelOptions, total=False):
     """Everything `translations.create` takes beside file, model and response_format."""
 
     prompt: str | None
@@ -59,7 +59,7 @@ class VoiceId(TypedDict):
     id: str
 
 
-class SpeechParams(CallOptions, total=False):
+class SpeechParams(ModelOptions, total=False):
     """Everything `speech.create` takes beside model, input, voice and stream_format.
 
     response_format:  mp3, opus, aac, flac, wav, pcm at OpenAI; other hosts have others

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from onellm.errors import OneLLMError
+
 # The names under which our own fields would stand on the wire: no provider has these keys, so a provider's
 # own `provider` or `raw` cannot end up in ours (OpenRouter sends a `provider`).
 _OURS = "onellm."
@@ -40,12 +42,14 @@ class Answer(Model, kw_only=True, gc=False):
     request_id:   the provider's id of the request, where it sends one
     raw:          the body, or the chunk's event data, as received
     adjustments:  what was renamed, emulated or left out of the request for this provider
+    fallbacks:    what the models raised that were asked before, where this one is a fallback
     """
 
     provider: str = msgspec.field(default="", name=_OURS + "provider")
     request_id: str | None = msgspec.field(default=None, name=_OURS + "request_id")
     raw: bytes = msgspec.field(default=b"", name=_OURS + "raw")
     adjustments: tuple[str, ...] = msgspec.field(default=(), name=_OURS + "adjustments")
+    fallbacks: tuple[OneLLMError, ...] = msgspec.field(default=(), name=_OURS + "fallbacks")
 
     def __repr__(self) -> str:
         shown = ((field.name, getattr(self, field.name), field.default) for field in structs.fields(self))

@@ -1,7 +1,7 @@
 """Batches: what callers say, and what they get. https://platform.openai.com/docs/api-reference/batch"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Required, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Required, TypeAlias
 
 from msgspec import Meta, Struct, field
 from typing_extensions import TypedDict
@@ -9,12 +9,15 @@ from typing_extensions import TypedDict
 from onellm.errors import OneLLMError
 from onellm.types.base import Answer, Model
 from onellm.types.chat import ChatCompletion, Seconds
-from onellm.types.completions import Completion
-from onellm.types.embeddings import CreateEmbeddingResponse
 from onellm.types.file_objects import ExpiresAfter
-from onellm.types.moderations import ModerationCreateResponse
 from onellm.types.options import CallOptions
 from onellm.types.request import Request
+
+if TYPE_CHECKING:
+    from onellm.types.completions import Completion
+    from onellm.types.embeddings import CreateEmbeddingResponse
+    from onellm.types.moderations import ModerationCreateResponse
+    from onellm.types.ocr import OcrResponse
 
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 """Statuses after which nothing more comes."""
@@ -136,7 +139,7 @@ class Batch(Answer, kw_only=True, gc=False):
 
 
 BatchAnswer: TypeAlias = (
-    ChatCompletion | Completion | CreateEmbeddingResponse | ModerationCreateResponse | dict[str, Any]
+    "ChatCompletion | Completion | CreateEmbeddingResponse | ModerationCreateResponse | OcrResponse | dict[str, Any]"
 )
 
 
@@ -151,7 +154,7 @@ class BatchResult(Struct, frozen=True, kw_only=True):
     """
 
     custom_id: str
-    response: BatchAnswer | None = None
+    response: "BatchAnswer | None" = None
     error: OneLLMError | None = None
     status_code: int | None = None
     request_id: str | None = None

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from typing_extensions import TypedDict
 
 from onellm.types.chat import ChatCompletionMessage, ProviderData
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ class StreamOptions(TypedDict, total=False):
     include_obfuscation: bool
 
 
-class ParseParams(CallOptions, total=False):
+class ParseParams(ModelOptions, total=False):
     """Everything `chat.completions.parse` takes beside model, messages, response_format and stream.
 
     cache:  whether the provider keeps the prompt for the next call, and how long at least

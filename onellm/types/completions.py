@@ -8,7 +8,7 @@ from msgspec import Meta, field
 from onellm.types.base import Answer, Model
 from onellm.types.chat import CompletionUsage, FinishReason, PromptFilterResult, Seconds
 from onellm.types.chat_params import StreamOptions
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ Prompt: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]
 """One text, many texts, one text as token ids, or many as token ids."""
 
 
-class CompletionParams(CallOptions, total=False):
+class CompletionParams(ModelOptions, total=False):
     """Everything `completions.create` takes beside model, prompt and stream; None is the same as leaving out."""
 
     best_of: Annotated[int, Meta(ge=1)] | None

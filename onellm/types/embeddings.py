@@ -8,7 +8,7 @@ from msgspec import Meta, field
 
 from onellm.errors import MissingDependencyError
 from onellm.types.base import Answer, Model
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ InputType: TypeAlias = Literal["query", "document", "similarity", "classificatio
 """Beyond OpenAI: what the vectors are for. Some models make others of a question than of what is searched."""
 
 
-class EmbeddingParams(CallOptions, total=False):
+class EmbeddingParams(ModelOptions, total=False):
     """Everything `embeddings.create` takes beside input and model; None is the same as leaving out."""
 
     dimensions: Annotated[int, Meta(ge=1)] | None

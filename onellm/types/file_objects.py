@@ -42,6 +42,15 @@ class FileListParams(CallOptions, total=False):
     after: str | None
 
 
+class FileUrlParams(CallOptions, total=False):
+    """Everything `files.signed_url` takes beside the file's id and provider.
+
+    expires_in:  seconds for which the URL is good; as long as the provider sees fit where it is not given
+    """
+
+    expires_in: Annotated[int, Meta(ge=1)] | None
+
+
 class FileObject(Answer, kw_only=True, gc=False):
     """A file that a provider keeps.
 
@@ -66,6 +75,12 @@ class FileDeleted(Answer, kw_only=True, gc=False):
     id: str = ""
     object: str = "file"
     deleted: bool = False
+
+
+class FileUrl(Answer, kw_only=True, gc=False):
+    """Where a file can be read by whoever has the URL, without a key, until it expires."""
+
+    url: str = ""
 
 
 class Upload(Answer, kw_only=True, gc=False):

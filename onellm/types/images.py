@@ -11,7 +11,7 @@ from onellm.errors import ResponseDecodeError, UnsupportedFeatureError
 from onellm.types.base import Answer, Model
 from onellm.types.chat import Seconds
 from onellm.types.files import FileInput, FilePath, InputFile
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 
@@ -35,7 +35,7 @@ class SvgEdit(TypedDict, total=False):
     reasoning: SvgReasoning | None
 
 
-class _ImageParams(CallOptions, total=False):
+class _ImageParams(ModelOptions, total=False):
     """What `images.generate` and `images.edit` both take."""
 
     background: str | None
@@ -71,7 +71,7 @@ class ImageEditParams(_ImageParams, total=False):
     svg: SvgEdit | None
 
 
-class ImageVariationParams(CallOptions, total=False):
+class ImageVariationParams(ModelOptions, total=False):
     """Everything `images.create_variation` takes beside model and image."""
 
     n: Annotated[int, Meta(ge=1)] | None

@@ -1,22 +1,26 @@
 """Moderations: what callers say, and what they get. https://platform.openai.com/docs/api-reference/moderations"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Required, TypeAlias, TypeVar
 
 from msgspec import field
 
 from onellm.types.base import Answer, Model
-from onellm.types.chat_params import ImagePart, ImagePartParam, TextPart, TextPartParam
-from onellm.types.options import CallOptions
+from onellm.types.chat_params import ImagePart, ImagePartParam, MessageParam, TextPart, TextPartParam
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 V = TypeVar("V")
 
-ModerationInput: TypeAlias = str | Iterable[str | TextPartParam | ImagePartParam]
-"""One text; many texts, each judged by itself; or parts that are judged together. Texts and parts do not mix."""
+ModerationInput: TypeAlias = (
+    str | Iterable[str | TextPartParam | ImagePartParam | MessageParam | Iterable[MessageParam]]
+)
+"""One text; many texts, each judged by itself; parts that are judged together; or the messages of a conversation, or of
+several, each judged as one. Of these there is one kind in a call.
+"""
 
 
-class ModerationArguments(CallOptions, total=False):
+class ModerationArguments(ModelOptions, total=False):
     """What is judged and the options of the call, to be checked together."""
 
     input: Required[str | list[str | TextPart | ImagePart]]
@@ -54,7 +58,7 @@ class Moderation(Model, kw_only=True, gc=False):
 
 
 class ModerationCreateResponse(Answer, kw_only=True, gc=False):
-    """One result for each text, in their order, or one for all parts."""
+    """One result for each text or conversation, in their order, or one for all parts."""
 
     id: str = ""
     model: str = ""
@@ -62,11 +66,17 @@ class ModerationCreateResponse(Answer, kw_only=True, gc=False):
 
 
 class ModerationRequest(Request, kw_only=True):
-    """A validated call. `model` is "" where the caller leaves the choice to the provider."""
+    """A validated call. `model` is "" where the caller leaves the choice to the provider.
 
-    input: str | list[str] | list[dict[str, Any]]
+    conversations:  the messages of each; then there is no input
+    """
+
+    input: str | list[str] | list[dict[str, Any]] = ""
+    conversations: Sequence[list[dict[str, Any]]] = ()
 
     @property
     def expected_results(self) -> int:
-        """Parts are judged together, texts one by one."""
+        """Parts are judged together, texts and conversations one by one."""
+        if self.conversations:
+            return len(self.conversations)
         return len(self.input) if isinstance(self.input, list) and isinstance(self.input[0], str) else 1

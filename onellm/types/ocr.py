@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from onellm.types.base import Answer, Model
 from onellm.types.files import FileInput, InputFile
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 Page: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -70,7 +70,7 @@ class OcrFormat(TypedDict):
     json_schema: OcrSchema
 
 
-class OcrParams(CallOptions, total=False):
+class OcrParams(ModelOptions, total=False):
     """Everything `ocr.create` takes beside model and document; None is the same as leaving out.
 
     pages:                          which, from 0; as numbers, or as a text such as "0,2-4". All where left out

@@ -1,10 +1,12 @@
 """What goes with a call beside its arguments."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from typing_extensions import TypedDict
+
+from onellm.errors import InvalidRequestError
 
 TokenSource = Callable[[], "str | Awaitable[str]"]
 """Called before each request; gives a bearer token."""
@@ -30,12 +32,15 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     first_byte:  from sending the request to the first byte of the answer's body
     idle:        between two reads of a stream; keep-alive comments count as life
     total:       the whole call, one attempt, the stream's reading included
+    until:       not a length but an end: the time of `time.monotonic` at which every attempt, and every wait between
+                 them, is over. It is what `deadline=` sets
     """
 
     connect: float | None = 10.0
     first_byte: float | None = 600.0
     idle: float | None = 120.0
     total: float | None = 3600.0
+    until: float | None = None
 
 
 class HttpOptions(Struct, frozen=True, kw_only=True):
@@ -57,6 +62,30 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
     max_event_bytes: int = 64 << 20
 
 
+OnInterrupt = Literal["raise", "restart"]
+"""What happens to a stream that breaks off after its first content."""
+
+FallbackOn = Literal["content_filter", "context_length"]
+"""Refusals for which another model is asked only where that is wanted."""
+
+
+class Hedge(Struct, frozen=True, forbid_unknown_fields=True):
+    """A second request when the first is late; who answers first wins, and the other is cancelled.
+
+    after:  seconds without an answer, or of a stream without content, after which the next is asked
+    to:     the models that are asked, one after another; empty is the same one again, once
+    """
+
+    after: float
+    to: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.after > 0:
+            raise InvalidRequestError(f"hedge: after is {self.after!r}; give seconds above 0", param="hedge")
+        if isinstance(self.to, str):
+            raise InvalidRequestError(f"hedge: to is {self.to!r}; give a list of models", param="hedge")
+
+
 class CallOptions(TypedDict, total=False):
     """Options that every call takes.
 
@@ -65,7 +94,9 @@ class CallOptions(TypedDict, total=False):
     extra_query:     query parameters added to the URL
     timeout:         seconds for the whole call, or `Timeouts`
     max_retries:     how often a failed request is sent again; 0 is never
+    deadline:        seconds for all of it: queueing, every attempt and the waits between them, fallbacks, the stream
     on_unsupported:  "raise" (the default), "warn" or "drop"
+    priority:        where there are limits, calls of a higher one go first; 0 is the default
     """
 
     extra_body: Mapping[str, Any] | None
@@ -73,4 +104,21 @@ class CallOptions(TypedDict, total=False):
     extra_query: Mapping[str, str | int | float | bool] | None
     timeout: float | Timeouts | None
     max_retries: int | None
+    deadline: Annotated[float, Meta(gt=0)] | None
     on_unsupported: OnUnsupported | None
+    priority: int | None
+
+
+class ModelOptions(CallOptions, total=False):
+    """Options of every call of a model.
+
+    fallback_models:  models, named "provider/model", that are asked in this order where the first cannot answer
+    fallback_on:      "content_filter", "context_length": refusals for which another is asked, too
+    hedge:            when another is asked because this one is late
+    on_interrupt:     of a stream, once it has given content: "raise" (the default), or "restart" from the beginning
+    """
+
+    fallback_models: Sequence[str] | None
+    fallback_on: Sequence[FallbackOn] | None
+    hedge: Hedge | None
+    on_interrupt: OnInterrupt | None

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Required, TypeAlias
 from msgspec import Meta, field
 
 from onellm.types.base import Answer, Model
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.request import Request
 
 RerankDocument: TypeAlias = str | Mapping[str, Any]
 """A text, or an object with one under `text`; some hosts take images beside it."""
 
 
-class RerankParams(CallOptions, total=False):
+class RerankParams(ModelOptions, total=False):
     """Everything `rerank.create` takes beside model, query and documents; None is the same as leaving out.
 
     top_n:             how many of the best results to give; all where it is left out

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta
 
-from onellm.types.options import CallOptions
+from onellm.types.options import CallOptions, ModelOptions
 from onellm.types.request import Request
 from onellm.types.response_items import ResponseItem
 
@@ -19,7 +19,7 @@ ResponseInput: TypeAlias = str | Iterable[InputItem]
 """One text, or a list of items."""
 
 
-class ResponseParams(CallOptions, total=False):
+class ResponseParams(ModelOptions, total=False):
     """Everything `responses.create` takes beside model, input and stream; None is the same as leaving out."""
 
     access_programs: Mapping[str, Any] | None

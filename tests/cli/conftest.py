@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import ON_TERMINAL, Ran, Terminal, unset_all
 from loopback import Loopback
+from model_files import Host
 from openai_host import openai_host
 
 from onellm.cli import main
@@ -49,6 +50,14 @@ def onellm(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         return Ran(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+async def files() -> AsyncIterator[Host]:
+    async with Loopback() as loopback:
+        host = Host(loopback)
+        loopback.chooses(host)
+        yield host
 
 
 @pytest.fixture

@@ -2,62 +2,15 @@
 
 import hashlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from command_line import Ran, Terminal
 from loopback import Answer, Loopback, Recorded
+from model_files import DIGEST, HALF, MODEL, Host, left
 
 Run = Callable[..., Awaitable[Ran]]
-
-MODEL = b"GGUF" + bytes(range(256)) * 400
-DIGEST = hashlib.sha256(MODEL).hexdigest()
-HALF = len(MODEL) // 2
-
-
-class Host:
-    """Keeps one file. Its switches say how it sends it."""
-
-    def __init__(self, server: Loopback) -> None:
-        self.server = server
-        self.url = f"{server.url}/models/tiny.gguf"
-        self.content = MODEL
-        self.etag = f'"{DIGEST}"'
-        self.ranges = True
-        self.cuts: list[str] = []  # how the next answers end in their middle
-
-    def __call__(self, request: Recorded) -> Answer:
-        begin = 0
-        if self.ranges and (asked := request.headers.get("range")):
-            begin = int(asked.removeprefix("bytes=").removesuffix("-"))
-        if begin >= len(self.content):
-            return Answer(status=416, headers={"Content-Range": f"bytes */{len(self.content)}"}, length=0)
-        rest = self.content[begin:]
-        headers = {"ETag": self.etag} if self.etag else {}
-        if begin:
-            headers["Content-Range"] = f"bytes {begin}-{len(self.content) - 1}/{len(self.content)}"
-        cut = self.cuts.pop(0) if self.cuts else ""
-        return Answer(
-            status=206 if begin else 200,
-            chunks=[rest[: len(rest) // 2] if cut else rest],
-            content_type="application/octet-stream",
-            headers=headers,
-            length=len(rest),
-            cut=cut,
-        )
-
-
-@pytest.fixture
-async def files() -> AsyncIterator[Host]:
-    async with Loopback() as loopback:
-        host = Host(loopback)
-        loopback.chooses(host)
-        yield host
-
-
-def left(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 async def test_file_is_fetched_and_its_path_is_the_output(onellm: Run, nothing_set: Path, files: Host) -> None:
@@ -146,6 +99,48 @@ async def test_part_that_is_whole_is_finished(
     assert (await onellm("download", files.url)).code == 0
     assert left(nothing_set) == {"tiny.gguf": MODEL}
     assert len(files.server.requests) == 3
+
+
+PART = "big-00001-of-00003.gguf"
+
+
+def in_parts(files: Host) -> str:
+    """The URL of the first of three files, which the host keeps."""
+    names = [f"big-0000{number}-of-00003.gguf" for number in (1, 2, 3)]
+    kept = {f"/models/{name}": b"GGUF" + name.encode() for name in names}
+
+    def choose(request: Recorded) -> Answer:
+        content = kept.get(request.path)
+        return Answer(status=404, chunks=["no"]) if content is None else Answer(chunks=[content])
+
+    files.server.chooses(choose)
+    return f"{files.server.url}/models/{PART}"
+
+
+async def test_all_parts_of_a_model_are_fetched(onellm: Run, nothing_set: Path, files: Host) -> None:
+    """Where its first is named; another of them is a file as any."""
+    url = in_parts(files)
+    (nothing_set / "models").mkdir()
+    ran = await onellm("download", f"{url}?download=true", "-o", "models")
+    names = [f"big-0000{number}-of-00003.gguf" for number in (1, 2, 3)]
+    paths = [nothing_set / "models" / name for name in names]
+    assert (ran.code, ran.out.split()) == (0, [str(path) for path in paths])
+    assert ran.err == f"onellm: ask it with: onellm chat -m llama_cpp/{paths[0]}\n"
+    assert left(nothing_set / "models") == {name: b"GGUF" + name.encode() for name in names}
+    assert {request.query["download"] for request in files.server.requests} == {"true"}
+    assert (await onellm("download", url.replace("-00001-", "-00002-"))).code == 0
+    assert (nothing_set / names[1]).exists()
+    assert len(files.server.requests) == 4
+
+
+async def test_parts_keep_their_names(onellm: Run, nothing_set: Path, files: Host) -> None:
+    """The engine finds them by these; and a hash is of one file."""
+    url = in_parts(files)
+    ran = await onellm("download", url, "-o", "one.gguf")
+    assert (ran.code, "give a folder" in ran.err) == (2, True)
+    ran = await onellm("download", url, "--sha256", DIGEST)
+    assert (ran.code, "a model in 3" in ran.err) == (2, True)
+    assert (files.server.requests, left(nothing_set)) == ([], {})
 
 
 @pytest.mark.parametrize("said_by", ["host", "caller"])

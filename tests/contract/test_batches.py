@@ -10,6 +10,7 @@ from forms import files
 from loopback import Answer, Loopback, Recorded
 from served import KEY, client_for, every_row, every_row_without
 
+from onellm.dialects.base import InlineBatchDialect
 from onellm.errors import BadRequestError, RateLimitError, UnsupportedFeatureError
 from onellm.providers.compatible import ROWS
 from onellm.types.chat import ChatCompletion
@@ -36,7 +37,7 @@ async def server() -> AsyncIterator[Loopback]:
 
 @every_row("batches")
 async def test_create(server: Loopback, name: str) -> None:
-    """Requests go up as a file, and the batch is begun with it, at the host's paths and with its key."""
+    """Requests go up as a file, and the batch is begun with it, or with them, at the host's paths and with its key."""
     row = ROWS[name]
     dialect: Any = row.batches
     requests: Any = [{"custom_id": "a", "body": {"model": f"{name}/m", "messages": []}}]
@@ -47,14 +48,17 @@ async def test_create(server: Loopback, name: str) -> None:
             batch = await client.batches.create(input_file_id="file-1", provider=name)
         else:
             batch = await client.batches.create(requests=requests)
-            (line,) = [json.loads(each) for each in files(server.requests.pop(0))[0][3].splitlines()]
+            if isinstance(dialect, InlineBatchDialect):
+                (line,) = server.requests[0].json["requests"]
+            else:
+                (line,) = [json.loads(each) for each in files(server.requests.pop(0))[0][3].splitlines()]
             assert (line["custom_id"], line.get("method")) == ("a", "POST" if dialect.lines_have_url else None)
             assert line["body"] == ({} if dialect.one_model else {"model": "m"}) | {"messages": []}
     (begin,) = server.requests
     assert (begin.method, begin.path) == ("POST", f"/v1/{dialect.path}")
     assert begin.headers["authorization"] == f"Bearer {KEY}"
     assert begin.json["endpoint"] == "/v1/chat/completions"
-    assert "file-1" in begin.body.decode()
+    assert isinstance(dialect, InlineBatchDialect) or "file-1" in begin.body.decode()
     assert (batch.id, batch.provider, batch.output_file_id) == ("batch_1", name, "file-out")
 
 

@@ -1,7 +1,7 @@
 """What holds for every provider that is reached over HTTP: a new row is tested by being in the registry.
 
-Each is played the bytes of its dialect's class, from `wire`, by a server on loopback. A test is skipped only by what
-the provider itself says it does not do.
+A provider that is no row is tested where `wire` has bytes for its class. Each is played the bytes of its dialect's
+class, from `wire`, by a server on loopback. A test is skipped only by what the provider itself says it does not do.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from loopback import Answer, Loopback, Recorded, type_sse
-from wire import ChatWire, EmbeddingsWire, ModelsWire, wire
+from wire import PROVIDERS, ChatWire, EmbeddingsWire, ModelsWire, wire, wire_of
 
 from onellm import AsyncOneLLM, RetryPolicy
 from onellm.config import variables
@@ -29,7 +29,7 @@ from onellm.errors import (
     StreamInterruptedError,
     UnsupportedFeatureError,
 )
-from onellm.providers.auth import HeaderKey
+from onellm.providers.auth import BEARER, HeaderKey
 from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import ProviderSettings, ReadsBaseUrl
 from onellm.providers.registry import MODULES, get_provider, list_providers
@@ -43,10 +43,11 @@ MODEL = "vendor/model-1"
 QUICK = RetryPolicy(max_retries=2, initial=0.001, maximum=0.001, jitter=0.0)
 
 
-def http_rows() -> dict[str, HttpProvider]:
-    """All of them; a module that is not there is another kind of provider's."""
+def http_rows() -> dict[str, Any]:
+    """All of them, and what `wire` knows beside them; a module that is not there is another kind of provider's."""
     names = [name for name in list_providers() if name not in MODULES or find_spec(MODULES[name])]
-    return {name: row for name in names if isinstance(row := get_provider(name), HttpProvider)}
+    found = {name: get_provider(name) for name in names}
+    return {name: row for name, row in found.items() if isinstance(row, HttpProvider) or type(row) in PROVIDERS}
 
 
 ROWS = http_rows()
@@ -86,8 +87,23 @@ def connect(server: Loopback, name: str, **options: Any) -> AsyncOneLLM:
 
 
 def bytes_of(name: str) -> ChatWire:
-    found: ChatWire = wire(ROWS[name].chat)
+    found: ChatWire = wire_of(ROWS[name], "chat")
     return found
+
+
+def play(server: Loopback, name: str, *answers: Answer) -> None:
+    """Play these to the calls that come, each to one."""
+    talk = bytes_of(name).talk
+    if talk is None:
+        server.plays(*answers)
+    else:
+        talk.plays(server, answers)
+
+
+def asked(server: Loopback, name: str) -> list[Recorded]:
+    """The requests that what was played has answered."""
+    talk = bytes_of(name).talk
+    return server.requests if talk is None else talk.asked(server)
 
 
 def ask(name: str, **params: Any) -> dict[str, Any]:
@@ -120,7 +136,7 @@ async def collect(client: AsyncOneLLM, name: str, chunks: list[ChatCompletionChu
 def base_path(name: str) -> str:
     """Where a row looks for its API under the base URL of `connect`."""
     row, path = ROWS[name], "/base/v9"
-    if isinstance(row, ReadsBaseUrl):
+    if isinstance(row, HttpProvider) and isinstance(row, ReadsBaseUrl):
         url, options = row.read_base_url(f"http://127.0.0.1{path}")
         path = urlsplit(row.settle(ProviderSettings(api_key=Secret(KEY), base_url=url, options=options)).base_url).path
     return path
@@ -129,7 +145,7 @@ def base_path(name: str) -> str:
 def check_head(request: Recorded, name: str, method: str, path: str) -> None:
     """Method, path and the key where the row says it goes, and in no other place."""
     assert (request.method, request.path) == (method, f"{base_path(name)}/{path}")
-    auth = ROWS[name].auth
+    auth = getattr(ROWS[name], "auth", BEARER)
     if isinstance(auth, HeaderKey):
         assert request.headers[auth.header.lower()] == auth.prefix + KEY
     carriers = [header for header, value in request.headers.items() if KEY in value]
@@ -139,11 +155,15 @@ def check_head(request: Recorded, name: str, method: str, path: str) -> None:
 
 
 def chat_path(name: str, *, stream: bool) -> str:
+    talk = bytes_of(name).talk
+    if talk is not None:
+        return talk.path(MODEL)
     dialect = ROWS[name].chat
     assert dialect is not None
     question = [{"role": "user", "content": "x"}]
     request = ChatRequest(provider=name, model=MODEL, messages=question, params={})
-    return (dialect.encode_stream(request) if stream else dialect.encode_request(request)).path
+    found: str = (dialect.encode_stream(request) if stream else dialect.encode_request(request)).path
+    return found
 
 
 # --- chat -----------------------------------------------------------------------------------------------------------
@@ -152,10 +172,10 @@ def chat_path(name: str, *, stream: bool) -> str:
 @serving("chat")
 async def test_the_request_that_goes_out(name: str, server: Loopback) -> None:
     """Path, key and body; the answer comes back with its provider and the provider's id of the request."""
-    server.plays(Answer(chunks=[bytes_of(name).answer], headers={"x-request-id": "req_1"}))
+    play(server, name, Answer(chunks=[bytes_of(name).answer], headers={"x-request-id": "req_1"}))
     async with connect(server, name) as client:
         reply = await client.chat.completions.create(**ask(name))
-    (request,) = server.requests
+    (request,) = asked(server, name)
     check_head(request, name, "POST", chat_path(name, stream=False))
     assert request.headers["content-type"] == "application/json"
     bytes_of(name).check_body(request.json, MODEL, stream=False)
@@ -165,7 +185,7 @@ async def test_the_request_that_goes_out(name: str, server: Loopback) -> None:
 
 @serving("chat")
 async def test_the_streamed_request_that_goes_out(name: str, server: Loopback) -> None:
-    server.plays(streaming(name, headers={"x-request-id": "req_1"}))
+    play(server, name, streaming(name, headers={"x-request-id": "req_1"}))
     chunks: list[ChatCompletionChunk] = []
     async with (
         connect(server, name) as client,
@@ -173,7 +193,7 @@ async def test_the_streamed_request_that_goes_out(name: str, server: Loopback) -
     ):
         chunks += [chunk async for chunk in stream]
         final = await stream.get_final_completion()
-    (request,) = server.requests
+    (request,) = asked(server, name)
     check_head(request, name, "POST", chat_path(name, stream=True))
     bytes_of(name).check_body(request.json, MODEL, stream=True)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == bytes_of(name).text
@@ -194,7 +214,7 @@ async def test_the_answer_equals_the_folded_stream(name: str, tools: bool, cut: 
     pieces = {"by event": events, "in one": [joined], "by byte": [joined[at : at + 1] for at in range(len(joined))]}[
         cut
     ]
-    server.plays(Answer(chunks=[body]), streaming(name, *pieces))
+    play(server, name, Answer(chunks=[body]), streaming(name, *pieces))
     async with connect(server, name) as client:
         whole = await client.chat.completions.create(**ask(name))
         async with await client.chat.completions.create(**ask(name), stream=True) as stream:
@@ -212,7 +232,7 @@ async def test_a_message_that_came_out_goes_back_in(name: str, server: Loopback)
     """The second turn holds what the model said and what the tools gave, and no null and nothing only said outwards."""
     if not ROWS[name].function_calling_support:
         pytest.skip("it has no tools, it says")
-    server.plays(Answer(chunks=[bytes_of(name).tool_answer]), Answer(chunks=[bytes_of(name).answer]))
+    play(server, name, Answer(chunks=[bytes_of(name).tool_answer]), Answer(chunks=[bytes_of(name).answer]))
     async with connect(server, name) as client:
         first = await client.chat.completions.create(**ask(name))
         calls = first.choices[0].message.tool_calls or []
@@ -220,7 +240,7 @@ async def test_a_message_that_came_out_goes_back_in(name: str, server: Loopback)
         again = ask(name)
         again["messages"] += [first.choices[0].message, *results]
         second = await client.chat.completions.create(**again)
-    sent = server.requests[1].body.decode()
+    sent = asked(server, name)[1].body.decode()
     length = getattr(ROWS[name].chat, "tool_id_length", None)
     ids = [call.id if length is None else short_id(call.id, length) for call in calls]
     assert all(sent.count(json.dumps(one)) == 2 for one in ids)  # in the call and in its result
@@ -235,14 +255,14 @@ async def test_429_is_retried_after_its_wait_then_raised(
     name: str, stream: bool, server: Loopback, waits: list[float]
 ) -> None:
     refusal = bytes_of(name).refusal("slow down", "rate_limit_exceeded")
-    server.plays(Answer(status=429, chunks=[refusal], headers={"Retry-After": "0.002", "x-request-id": "req_1"}))
+    play(server, name, Answer(status=429, chunks=[refusal], headers={"Retry-After": "0.002", "x-request-id": "req_1"}))
     async with connect(server, name) as client:
         with pytest.raises(RateLimitError, match="slow down") as caught:
             await client.chat.completions.create(**ask(name), stream=stream)
     assert all(0.002 <= wait <= 0.0025 for wait in waits)
     assert len(waits) == 2
-    assert len(server.requests) == 3
-    assert len({request.body for request in server.requests}) == 1
+    assert len(asked(server, name)) == 3
+    assert len({request.body for request in asked(server, name)}) == 1
     assert (caught.value.provider, caught.value.model, caught.value.status_code) == (name, MODEL, 429)
     assert (caught.value.retry_after, caught.value.request_id, caught.value.raw) == (0.002, "req_1", refusal)
 
@@ -251,7 +271,7 @@ async def test_429_is_retried_after_its_wait_then_raised(
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_retry_that_succeeds(name: str, stream: bool, server: Loopback) -> None:
     busy = Answer(status=503, chunks=[bytes_of(name).refusal("busy", "x")])
-    server.plays(busy, streaming(name) if stream else Answer(chunks=[bytes_of(name).answer]))
+    play(server, name, busy, streaming(name) if stream else Answer(chunks=[bytes_of(name).answer]))
     async with connect(server, name) as client:
         if stream:
             async with await client.chat.completions.create(**ask(name), stream=True) as opened:
@@ -259,7 +279,7 @@ async def test_a_retry_that_succeeds(name: str, stream: bool, server: Loopback) 
         else:
             reply = await client.chat.completions.create(**ask(name))
     assert reply.choices[0].message.content == bytes_of(name).text
-    assert len(server.requests) == 2
+    assert len(asked(server, name)) == 2
 
 
 @serving("chat")
@@ -267,11 +287,11 @@ async def test_a_retry_that_succeeds(name: str, stream: bool, server: Loopback) 
 async def test_400_is_sent_once(name: str, stream: bool, server: Loopback) -> None:
     """A bad request is one request, whatever words its message has in it."""
     refusal = bytes_of(name).refusal("rate limit, timeout, overloaded, try again", "unsupported_value")
-    server.plays(Answer(status=400, chunks=[refusal]))
+    play(server, name, Answer(status=400, chunks=[refusal]))
     async with connect(server, name) as client:
         with pytest.raises(BadRequestError, match="try again") as caught:
             await client.chat.completions.create(**ask(name), stream=stream)
-    assert len(server.requests) == 1
+    assert len(asked(server, name)) == 1
     code = "unsupported_value" if bytes_of(name).has_codes else None
     assert (caught.value.provider, caught.value.model, caught.value.code) == (name, MODEL, code)
 
@@ -281,14 +301,14 @@ async def test_400_is_sent_once(name: str, stream: bool, server: Loopback) -> No
 async def test_a_cut_stream_is_an_error(name: str, cut: str, server: Loopback) -> None:
     """Closed early, ended cleanly without its last event, or reset: never a short answer, and sent once."""
     events = bytes_of(name).stream[:3]
-    server.plays(streaming(name, *events, cut=cut))
+    play(server, name, streaming(name, *events, cut=cut))
     chunks: list[ChatCompletionChunk] = []
     async with connect(server, name) as client:
         with pytest.raises(StreamInterruptedError) as caught:
             await collect(client, name, chunks)
     assert len(chunks) <= 3
     assert (caught.value.provider, caught.value.model) == (name, MODEL)
-    assert len(server.requests) == 1
+    assert len(asked(server, name)) == 1
 
 
 @serving("chat")
@@ -296,46 +316,56 @@ async def test_a_cut_stream_is_an_error(name: str, cut: str, server: Loopback) -
 async def test_an_answer_cut_short_is_an_error(name: str, cut: str, server: Loopback) -> None:
     """A whole answer that breaks off is asked for again, and then an error."""
     body = bytes_of(name).answer
-    server.plays(Answer(chunks=[body[:-20]], cut=cut))
+    play(server, name, Answer(chunks=[body[:-20]], cut=cut))
     async with connect(server, name) as client:
         with pytest.raises(APIConnectionError):
             await client.chat.completions.create(**ask(name))
-    assert len(server.requests) == 3
+    assert len(asked(server, name)) == 3
 
 
 @serving("chat")
 async def test_an_error_event_inside_a_stream(name: str, server: Loopback) -> None:
     """What came before it is handed out; then it is what its status would have been; it is not retried."""
     played = bytes_of(name)
-    server.plays(streaming(name, *played.stream[:3], played.overloaded_event, *played.stream[3:]))
+    play(server, name, streaming(name, *played.stream[:3], played.overloaded_event, *played.stream[3:]))
     chunks: list[ChatCompletionChunk] = []
     async with connect(server, name) as client:
-        with pytest.raises(OverloadedError, match="The server is overloaded") as caught:
+        talk = played.talk
+        error = OverloadedError if talk is None else talk.stream_error
+        with pytest.raises(error, match="The server is overloaded") as caught:
             await collect(client, name, chunks)
     assert 0 < len(chunks) <= 3
     assert (caught.value.provider, caught.value.model) == (name, MODEL)
-    assert len(server.requests) == 1
+    assert len(asked(server, name)) == 1
 
 
 @serving("chat")
 async def test_an_error_event_before_any_chunk_is_retried(name: str, server: Loopback) -> None:
-    """Nothing has reached the caller: it is as if the status had said it."""
-    server.plays(streaming(name, bytes_of(name).overloaded_event), streaming(name))
+    """Nothing has reached the caller: it is as if the status had said it. A run that failed is not run again."""
+    play(server, name, streaming(name, bytes_of(name).overloaded_event), streaming(name))
+    if (talk := bytes_of(name).talk) is not None:
+        async with connect(server, name) as client:
+            with pytest.raises(talk.stream_error, match="The server is overloaded") as caught:
+                await client.chat.completions.create(**ask(name), stream=True)
+        assert (caught.value.provider, caught.value.model, len(asked(server, name))) == (name, MODEL, 1)
+        return
     async with (
         connect(server, name) as client,
         await client.chat.completions.create(**ask(name), stream=True) as stream,
     ):
         final = await stream.get_final_completion()
     assert final.choices[0].message.content == bytes_of(name).text
-    assert len(server.requests) == 2
+    assert len(asked(server, name)) == 2
 
 
 @serving("chat")
 async def test_unknown_events_are_ignored(name: str, server: Loopback) -> None:
     played = bytes_of(name)
     head, *rest = played.stream
-    server.plays(
-        streaming(name, head, *[piece for event in rest[:-1] for piece in (played.unknown_event, event)], rest[-1])
+    play(
+        server,
+        name,
+        streaming(name, head, *[piece for event in rest[:-1] for piece in (played.unknown_event, event)], rest[-1]),
     )
     async with (
         connect(server, name) as client,
@@ -347,11 +377,13 @@ async def test_unknown_events_are_ignored(name: str, server: Loopback) -> None:
 
 @serving("chat")
 async def test_leaving_a_stream_closes_its_connection(name: str, server: Loopback) -> None:
-    server.plays(streaming(name, *bytes_of(name).stream[:3], cut="stall"))
+    play(server, name, streaming(name, *bytes_of(name).stream[:3], cut="stall"))
     async with connect(server, name) as client:
         async with await client.chat.completions.create(**ask(name), stream=True) as stream:
             await anext(stream)
-        await asyncio.wait_for(server.requests[0].gone.wait(), 5)
+        talk = bytes_of(name).talk
+        request = server.requests[0] if talk is None else talk.streamed(server)
+        await asyncio.wait_for(request.gone.wait(), 5)
 
 
 # --- keys and flags -------------------------------------------------------------------------------------------------
@@ -375,7 +407,7 @@ async def test_the_key_comes_from_its_variable(name: str, server: Loopback, monk
     row = ROWS[name]
     if "models" not in row.operations:
         pytest.skip("it has no list of models to ask for, it says")
-    played: ModelsWire = wire(row.models)
+    played: ModelsWire = wire_of(row, "models")
     server.plays(Answer(chunks=[played.listing("")]))
     for variable in row.key_env:
         with monkeypatch.context() as patch:
@@ -426,7 +458,7 @@ async def test_flags_agree_with_behaviour(name: str, flag: str, server: Loopback
     call = ask(name)
     promise(call)
     whole = Answer(chunks=[bytes_of(name).answer])
-    server.plays(whole, streaming(name) if call.get("stream") else whole)
+    play(server, name, whole, streaming(name) if call.get("stream") else whole)
     said_so = ROWS[name].get_model_capabilities(MODEL)[flag]
     async with connect(server, name) as client:
         await client.chat.completions.create(**ask(name))
@@ -434,13 +466,13 @@ async def test_flags_agree_with_behaviour(name: str, flag: str, server: Loopback
             reply = await client.chat.completions.create(**call)
             if not isinstance(reply, ChatCompletion):
                 await reply.get_final_completion()
-            plain, promised = server.requests
+            plain, promised = asked(server, name)
             assert trace in promised.body.decode()
             assert (promised.target, promised.body) != (plain.target, plain.body)
         else:
             with pytest.raises(UnsupportedFeatureError, match=name):
                 await client.chat.completions.create(**call)
-        assert len(server.requests) == 1 + said_so
+        assert len(asked(server, name)) == 1 + said_so
 
 
 @every_row
@@ -501,18 +533,19 @@ async def test_embeddings_refused(name: str, server: Loopback) -> None:
 @serving("models")
 async def test_models(name: str, server: Loopback) -> None:
     """The list and one of it, under the ids that the calls take."""
-    dialect = ROWS[name].models
-    played: ModelsWire = wire(dialect)
+    dialect = getattr(ROWS[name], "models", None)
+    played: ModelsWire = wire_of(ROWS[name], "models")
     prefix = getattr(dialect, "prefix", "")
     server.plays(Answer(chunks=[played.listing(prefix)]), Answer(chunks=[played.single(prefix)]))
     async with connect(server, name) as client:
         listed = await client.models.list(name)
         assert (listed.has_more, listed.provider, len(listed)) == (False, name, len(played.ids))
         found = await client.models.retrieve(f"{name}/{played.ids[0]}")
-    assert dialect is not None
-    for request, http in zip(
-        server.requests, (dialect.encode_list(), dialect.encode_retrieve(played.ids[0])), strict=True
-    ):
+    https = played.requests
+    if not https:
+        assert dialect is not None
+        https = (dialect.encode_list(), dialect.encode_retrieve(played.ids[0]))
+    for request, http in zip(server.requests, https, strict=True):
         check_head(request, name, http.method, http.path)
         assert request.body == (http.body or b"")
     assert [item.id for item in listed] == played.ids

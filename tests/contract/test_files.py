@@ -9,7 +9,14 @@ from forms import fields, files
 from loopback import Answer, Loopback
 from served import KEY, client_for, every_row, every_row_without
 
-from onellm.errors import BadRequestError, RateLimitError, UnsupportedFeatureError
+from onellm.errors import (
+    BadRequestError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+    ResponseDecodeError,
+    UnsupportedFeatureError,
+)
 from onellm.providers.compatible import ROWS
 
 FILE = {"id": "file-1", "object": "file", "bytes": 3, "created_at": 1, "filename": "a.jsonl", "purpose": "batch"}
@@ -89,4 +96,42 @@ async def test_what_is_not_served_is_refused(server: Loopback, name: str) -> Non
     async with client_for(name, server) as client:
         with pytest.raises(UnsupportedFeatureError, match=f"{name} does not serve files; .*openai.* does"):
             await client.files.create(file=b"x", purpose="batch", provider=name)
+    assert server.requests == []
+
+
+@every_row("file_urls")
+async def test_a_url_of_a_file(server: Loopback, name: str) -> None:
+    """It is asked for with the key, for as long as is said; a wrong time is an error before anything is sent."""
+    server.plays(Answer(chunks=[{"url": "https://files.example.com/f?sig=x"}], headers={"x-request-id": "req_1"}))
+    async with client_for(name, server) as client:
+        found = await client.files.signed_url("file/1", expires_in=7200, provider=name)
+        await client.files.signed_url("file/1", provider=name)
+        for wrong in (3601, 1800, 3600 * 169):
+            with pytest.raises(InvalidRequestError, match="expires_in: whole hours"):
+                await client.files.signed_url("file/1", expires_in=wrong, provider=name)
+        with pytest.raises(InvalidRequestError, match="expires_in"):
+            await client.files.signed_url("file/1", expires_in=0, provider=name)
+    assert (found.url, found.provider, found.request_id) == ("https://files.example.com/f?sig=x", name, "req_1")
+    assert [(request.method, request.target) for request in server.requests] == [
+        ("GET", "/v1/files/file%2F1/url?expiry=2"),
+        ("GET", "/v1/files/file%2F1/url"),
+    ]
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@every_row("file_urls")
+async def test_an_answer_without_a_url(server: Loopback, name: str) -> None:
+    """It is an error, and not an empty address; so is a file that is not there."""
+    server.plays(Answer(chunks=[{"url": ""}]), Answer(status=404, chunks=[{"message": "no such file"}]))
+    async with client_for(name, server) as client:
+        with pytest.raises(ResponseDecodeError, match="it has none"):
+            await client.files.signed_url("file-1", provider=name)
+        with pytest.raises(NotFoundError, match="no such file"):
+            await client.files.signed_url("file-1", provider=name)
+
+
+async def test_a_row_without_urls_of_files_says_who_gives_them(server: Loopback) -> None:
+    async with client_for("openai", server) as client:
+        with pytest.raises(UnsupportedFeatureError, match=r"file_urls.*mistral"):
+            await client.files.signed_url("file-1")
     assert server.requests == []

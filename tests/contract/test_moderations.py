@@ -1,6 +1,7 @@
 """Every row that serves `moderations` does it over a real socket; every other one says who does."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from loopback import Answer, Loopback
@@ -75,6 +76,27 @@ async def test_images_are_judged_or_refused(name: str, loopback: Loopback) -> No
                     model=f"{name}/m", input=[{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]
                 )
             assert loopback.requests == []
+
+
+@every_row("moderations")
+async def test_conversations_are_judged_or_refused(name: str, loopback: Loopback) -> None:
+    """They go to the host's own address for them, and are an error before anything is sent where it has none."""
+    loopback.plays(Answer(chunks=[ANSWERS[name]]))
+    dialect = ROWS[name].moderations
+    assert isinstance(dialect, OpenAIModerations)
+    talk: Any = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    async with client_for(name, loopback, on_unsupported="drop") as client:
+        if dialect.chat_path:
+            reply = await client.moderations.create(model=f"{name}/m", input=talk)
+            request = only_request(loopback)
+            assert request.path == f"/v1/{dialect.chat_path}"
+            assert request.headers["authorization"] == f"Bearer {KEY}"
+            assert request.json == {"model": "m", "input": talk}
+            assert len(reply.results) == 1
+        else:
+            with pytest.raises(UnsupportedParameterError, match="conversations") as caught:
+                await client.moderations.create(model=f"{name}/m", input=talk)
+            assert (caught.value.provider, caught.value.param, loopback.requests) == (name, "input", [])
 
 
 @every_row_without("moderations")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from loopback import Answer, Loopback
 from msgspec import Struct
-from test_every_provider import MODEL, ROWS, _nothing_of_ours, ask, bytes_of, connect, serving, streaming
+from test_every_provider import MODEL, ROWS, _nothing_of_ours, ask, asked, bytes_of, connect, play, serving, streaming
 
 from onellm.errors import ResponseValidationError
 from onellm.providers.llama_cpp import PROVIDER as LLAMA_CPP
@@ -56,12 +56,12 @@ async def test_it_is_asked_as_the_flags_say(name: str, loopback: Loopback) -> No
         if how == "function_calling_support"
         else spoken(name, played.answer, json.dumps({"city": VALUE}))
     )
-    loopback.plays(Answer(chunks=[answer]))
+    play(loopback, name, Answer(chunks=[answer]))
     async with connect(loopback, name) as client:
         reply = await client.chat.completions.parse(**typed(name))
         await client.chat.completions.parse(**typed(name))
         await client.chat.completions.create(**ask(name))
-    first, second, plain = (request.body.decode() for request in loopback.requests)
+    first, second, plain = (request.body.decode() for request in asked(loopback, name))
     assert first == second, "a schema is not changed by the request that it goes into"
     assert '"city' in first.replace("\\", "")
     assert "city" not in plain
@@ -78,28 +78,30 @@ async def test_it_is_asked_as_the_flags_say(name: str, loopback: Loopback) -> No
 @pytest.mark.parametrize("stream", [False, True])
 async def test_what_does_not_fit_is_an_error_with_the_text(name: str, stream: bool, loopback: Loopback) -> None:
     """All of it, as the provider's own bytes had it."""
-    loopback.plays(streaming(name) if stream else Answer(chunks=[bytes_of(name).answer]))
+    play(loopback, name, streaming(name) if stream else Answer(chunks=[bytes_of(name).answer]))
     async with connect(loopback, name) as client:
         with pytest.raises(ResponseValidationError, match="the answer is no Reading: ") as caught:
             reply: Any = await client.chat.completions.parse(**typed(name), stream=stream)
             await reply.get_final_completion()
     assert caught.value.raw == bytes_of(name).text.encode()
     assert (caught.value.provider, caught.value.model is not None) == (name, True)
-    assert len(loopback.requests) == 1
+    assert len(asked(loopback, name)) == 1
 
 
 @serving("chat")
 async def test_the_model_is_shown_its_error(name: str, loopback: Loopback) -> None:
     """The second request has what the first answer said."""
     played = bytes_of(name)
-    loopback.plays(
+    play(
+        loopback,
+        name,
         Answer(chunks=[spoken(name, played.answer, '{"city": 7}')]),
         Answer(chunks=[spoken(name, played.answer, '{"city": "Oslo"}')]),
     )
     async with connect(loopback, name) as client:
         reply = await client.chat.completions.parse(**typed(name), retries_on_invalid=1)
     assert reply.choices[0].message.parsed == Reading("Oslo")
-    first, second = (request.body.decode() for request in loopback.requests)
+    first, second = (request.body.decode() for request in asked(loopback, name))
     assert '{\\"city\\": 7}' not in first
     assert '{\\"city\\": 7}' in second
     assert "Expected str, got int" in second
@@ -107,5 +109,8 @@ async def test_the_model_is_shown_its_error(name: str, loopback: Loopback) -> No
 
 def test_every_way_is_some_provider_s() -> None:
     """The tests above run over more than one of them; the others are tested with hosts made for it."""
-    assert {way(name) for name, row in ROWS.items() if row.chat} >= {"json_schema_support", "json_mode_support"}
+    assert {way(name) for name, row in ROWS.items() if "chat" in row.operations} >= {
+        "json_schema_support",
+        "json_mode_support",
+    }
     assert LLAMA_CPP.get_model_capabilities("any")["json_schema_support"]

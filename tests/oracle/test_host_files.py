@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from forms import fields, files
-from loopback import Answer, Loopback, Recorded
+from loopback import Answer, Loopback, Recorded, sse, type_sse
 from served import client_for
 
 FILE = {
@@ -34,6 +34,9 @@ JOB = {
 
 # Fields that a package adds by itself, each with what they say.
 LEFT_OUT = {"visibility": "workspace, which is what the host does anyway"}
+CARD = {"id": "m", "type": "base", "capabilities": {"completion_chat": True, "function_calling": False}}
+# What the package asks of lists by itself, each as the host does it anyway.
+USUAL = {"page": "0", "include_total": "true", "created_by_me": "false", "order_by": "-created"}
 
 
 def sent(request: Recorded) -> Any:
@@ -111,6 +114,7 @@ async def test_mistral_transcription() -> None:
                 timestamp_granularities=["segment"],
                 context_bias=["Ho"],
                 temperature=0.5,
+                speaker_references={"Ann": "UklGRg=="},
             )
         async with client_for("mistral", server) as ours:
             await ours.audio.transcriptions.create(
@@ -119,8 +123,92 @@ async def test_mistral_transcription() -> None:
                 response_format="diarized_json",
                 keywords=["Ho"],
                 temperature=0.5,
+                known_speaker_names=["Ann"],
+                known_speaker_references=["UklGRg=="],
             )
         theirs_sent, ours_sent = server.requests
     assert ours_sent.path == theirs_sent.path == "/v1/audio/transcriptions"
     assert files(ours_sent) == files(theirs_sent)
     assert sorted(fields(ours_sent)) == sorted(set(fields(theirs_sent)) - {("stream", "false")})
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ResourceWarning")
+async def test_mistral_inline_batch_and_the_rest() -> None:
+    """Requests in the call and results in the batch, and everything else that is asked of files and batches."""
+    package = pytest.importorskip("mistralai.client", reason="needs the package mistralai (extra: oracle)")
+    requests: list[Any] = [{"custom_id": "a", "body": {"max_tokens": 2, "messages": []}}]
+    signed = {"url": "https://files.example.com/f"}
+    deleted = {"id": FILE["id"], "object": "file", "deleted": True}
+    listed = {"data": [], "object": "list", "total": 0}
+
+    def answers(request: Recorded) -> Answer:
+        if request.method == "DELETE":
+            return Answer(chunks=[deleted])
+        if request.path in {"/v1/files", "/v1/batch/jobs"} and request.method == "GET":
+            return Answer(chunks=[listed])
+        if request.path.startswith("/v1/models"):
+            return Answer(chunks=[CARD if request.path.endswith("/m") else {"object": "list", "data": [CARD]}])
+        if request.path.endswith("/content"):
+            return Answer(chunks=[b"{}"], content_type="application/octet-stream")
+        file = {**FILE, "deleted": False}
+        return Answer(chunks=[signed if "/url" in request.path else file if "/files" in request.path else JOB])
+
+    done = {**JOB, "status": "SUCCESS", "outputs": []}
+    async with Loopback() as server:
+        server.chooses(answers)
+        async with package.Mistral(api_key="k", server_url=server.url) as theirs:
+            await theirs.batch.jobs.create_async(requests=requests, endpoint="/v1/chat/completions", model="m")
+            await theirs.batch.jobs.get_async(job_id="job-1")
+            await theirs.batch.jobs.get_async(job_id=JOB["id"], inline=True)
+            await theirs.batch.jobs.list_async(page_size=5)
+            await theirs.files.get_signed_url_async(file_id="file-1", expiry=2)
+            await theirs.files.retrieve_async(file_id="file-1")
+            await theirs.files.list_async(purpose="ocr", page_size=5)
+            await theirs.files.download_async(file_id="file-1")
+            await theirs.files.delete_async(file_id="file-1")
+            await theirs.models.list_async()
+            await theirs.models.retrieve_async(model_id="m")
+        count = len(server.requests)
+        async with client_for("mistral", server) as ours:
+            ours_requests: list[Any] = [{**each, "body": {**each["body"], "model": "mistral/m"}} for each in requests]
+            await ours.batches.create(requests=ours_requests, provider="mistral")
+            server.chooses(lambda request: Answer(chunks=[done]) if "/batch" in request.path else answers(request))
+            assert [each async for each in ours.batches.results("job-1", provider="mistral")] == []
+            server.chooses(answers)
+            await ours.batches.list(provider="mistral", limit=5)
+            await ours.files.signed_url("file-1", expires_in=7200, provider="mistral")
+            await ours.files.retrieve("file-1", provider="mistral")
+            await ours.files.list(provider="mistral", purpose="ocr", limit=5)
+            await (await ours.files.content("file-1", provider="mistral")).read()
+            await ours.files.delete("file-1", provider="mistral")
+            await ours.models.list(provider="mistral")
+            assert (await ours.models.capabilities("mistral/m")).tools.source == "provider says"
+    asked = [
+        [(request.method, request.path, {**USUAL, **request.query}, request.json if request.body else None)]
+        for request in server.requests
+    ]
+    assert asked[count:] == asked[:count]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ResourceWarning")
+async def test_mistral_transcription_as_it_is_heard() -> None:
+    """The streamed form of it, in a language that is known."""
+    package = pytest.importorskip("mistralai.client", reason="needs the package mistralai (extra: oracle)")
+    done = {"type": "transcription.done", "model": "m", "text": "Hi", "language": "en", "segments": [], "usage": {}}
+    async with Loopback() as server:
+        server.plays(Answer(chunks=sse(done), content_type=type_sse))
+        async with package.Mistral(api_key="k", server_url=server.url) as theirs:
+            await theirs.audio.transcriptions.stream_async(
+                model="m",
+                file={"file_name": "a.wav", "content": b"RIFF....WAVE", "content_type": "audio/wav"},
+                language="en",
+            )
+        async with client_for("mistral", server) as ours:
+            stream = await ours.audio.transcriptions.create(
+                model="mistral/m", file=("a.wav", b"RIFF....WAVE"), language="en", stream=True
+            )
+            assert (await stream.get_final_transcription()).text == "Hi"
+        theirs_sent, ours_sent = server.requests
+    assert ours_sent.path == theirs_sent.path
+    assert files(ours_sent) == files(theirs_sent)
+    assert sorted(fields(ours_sent)) == sorted(set(fields(theirs_sent)) - {("diarize", "false")})

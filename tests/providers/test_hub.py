@@ -1,5 +1,6 @@
 """Models of the Hugging Face hub: their names, and a hub on loopback that is asked by `huggingface_hub` itself."""
 
+import asyncio
 import hashlib
 import json
 import sys
@@ -83,9 +84,13 @@ async def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[
     from onellm.providers._llama_load import resolve_model  # noqa: PLC0415 - where it is installed
 
     content = resolve_model("smollm2").read_bytes()
+    parts = {f"/o/r/resolve/main/p-0000{number}-of-00002.gguf": b"GGUF%d" % number for number in (1, 2)}
     head = {"X-Repo-Commit": COMMIT, "ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
 
     def choose(request: Recorded) -> Answer:
+        if (part := parts.get(request.path)) is not None:
+            sized = {**head, "ETag": f'"{hashlib.sha256(part).hexdigest()}"'}
+            return Answer(chunks=[] if request.method == "HEAD" else [part], headers=sized, length=len(part))
         if request.path != "/o/r/resolve/main/m.gguf":
             missing = {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}
             return Answer(status=404, headers=missing, length=0)
@@ -101,6 +106,32 @@ async def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[
         server.chooses(choose)
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         yield server
+
+
+async def test_two_processes_fetch_a_file_once(hub: Loopback) -> None:
+    """The hub's package has a lock of its own: the second waits, and has the first one's file."""
+    code = "import sys; from onellm.providers._hub import fetch; print(fetch(sys.argv[1]))"
+    one, two = await asyncio.gather(*(run_python("-c", code, "hf:o/r/m.gguf") for _ in range(2)))
+    assert (one.code, two.code) == (0, 0), one.err + two.err
+    assert one.out == two.out
+    fetched = [request for request in hub.requests if request.method == "GET" and request.path.endswith("/m.gguf")]
+    assert len(fetched) == 1
+
+
+async def test_all_parts_of_a_model_are_fetched(hub: Loopback) -> None:
+    """They stand beside each other, where llama.cpp looks for them; without one of them the model is not there."""
+    code = """
+import pathlib
+from onellm.providers._hub import fetch, in_cache
+name = "hf:o/r/p-00001-of-00002.gguf"
+absent, path, there = in_cache(name), fetch(name), in_cache(name)
+path.with_name("p-00002-of-00002.gguf").unlink()
+print(absent, there, in_cache(name), path.name, path.read_bytes())
+"""
+    ran = await run_python("-c", code)
+    assert (ran.code, ran.out) == (0, "False True False p-00001-of-00002.gguf b'GGUF1'\n"), ran.err
+    fetched = [request.path for request in hub.requests if request.method == "GET"]
+    assert fetched == [f"/o/r/resolve/main/p-0000{number}-of-00002.gguf" for number in (1, 2)]
 
 
 async def test_model_of_the_hub_is_fetched_once_and_answers(hub: Loopback) -> None:

@@ -1,6 +1,7 @@
 """Hugging Face beside chat: the routes of tasks, models that are being loaded, and servers without OpenAI's routes."""
 
 import base64
+import io
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from loopback import Answer, Loopback, sse, type_sse
 
-from onellm import AsyncOneLLM
+from onellm import AsyncOneLLM, RetryPolicy
 from onellm.errors import (
     BadRequestError,
     InternalServerError,
@@ -103,6 +104,61 @@ async def test_a_model_that_is_being_loaded_is_waited_for(server: Loopback, wait
         with pytest.raises(OverloadedError, match="currently loading") as caught:
             await client.embeddings.create(model="huggingface/org/m", input="a", max_retries=0)
     assert caught.value.retry_after == 20.0
+
+
+@pytest.mark.parametrize("task", ["images", "transcription", "speech", "generated text", "rerank"])
+async def test_every_task_waits_for_its_model(server: Loopback, waits: list[float], task: str) -> None:
+    """The same request goes out again, recording and all, once the wait that was asked for is over."""
+    loading = Answer(status=503, chunks=[{"error": "Model org/m is currently loading", "estimated_time": 53.4}])
+    ready = {
+        "images": Answer(chunks=[JPEG], content_type="image/jpeg"),
+        "transcription": Answer(chunks=[{"text": "Hello"}]),
+        "speech": Answer(chunks=[FLAC], content_type="audio/flac"),
+        "generated text": Answer(chunks=sse(*STREAM, done=False), content_type=type_sse),
+        "rerank": Answer(chunks=[[{"index": 0, "score": 0.9}]]),
+    }
+    server.plays(loading, ready[task])
+    own = {"api_key": KEY, "base_url": server.url}
+    hub = {"huggingface": {**own, "base_url": f"{server.url}/v1"}, "tgi-generate": own, "tei-embed": own}
+    async with AsyncOneLLM(providers=hub) as client:
+        match task:
+            case "images":
+                assert (await client.images.generate(model="huggingface/org/m", prompt="a")).data[0].content == JPEG
+            case "transcription":
+                file = ("a.flac", io.BytesIO(FLAC))
+                heard = await client.audio.transcriptions.create(model="huggingface/org/m", file=file)
+                assert heard.text == "Hello"
+            case "speech":
+                spoken = await client.audio.speech.create(model="huggingface/org/m", input="a", voice=None)
+                assert await spoken.read() == FLAC
+            case "generated text":
+                stream = await client.completions.create(model="tgi-generate/m", prompt="a", stream=True)
+                async with stream:
+                    assert (await stream.get_final_completion()).choices[0].text == " blue, 北京."
+            case _:
+                ranked = await client.rerank.create(model="tei-embed/m", query="q", documents=["a"])
+                assert ranked.results[0].index == 0
+    first, second = server.requests
+    assert (first.path, first.body, first.headers["content-type"]) == (
+        second.path,
+        second.body,
+        second.headers["content-type"],
+    )
+    assert [53.4 <= wait <= 54.4 for wait in waits] == [True]
+
+
+@pytest.mark.parametrize(("budget", "requests"), [(15.0, 1), (25.0, 2)])
+async def test_a_model_is_waited_for_within_the_time_that_there_is(
+    server: Loopback, waits: list[float], budget: float, requests: int
+) -> None:
+    """A wait that would end after it is not begun: the error comes at once, and says how long it would be."""
+    loading = Answer(status=503, chunks=[{"error": "loading", "estimated_time": 20.0}])
+    server.plays(loading)
+    async with connect(server, retry=RetryPolicy(max_retries=1, budget=budget)) as client:
+        with pytest.raises(OverloadedError) as caught:
+            await client.embeddings.create(model="huggingface/org/m", input="a")
+    assert caught.value.retry_after == 20.0
+    assert (len(server.requests), len(waits)) == (requests, requests - 1)
 
 
 async def test_a_model_that_takes_too_long_to_load_is_not_waited_for(server: Loopback, waits: list[float]) -> None:

@@ -8,17 +8,19 @@ import http.client
 import importlib.util
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from onellm.providers import _llama_engine
+from onellm.providers import _llama_engine, _llama_load
 from onellm.providers._llama_engine import (
     ChunkReader,
     Engine,
@@ -506,6 +508,27 @@ async def test_waiters_share_a_load_its_failure_and_the_next_try(tmp_path: Path)
     answers = await asyncio.gather(*(chat(shared, ask(max_tokens=1)) for _ in range(2)))
     assert len(answers) == 2
     await shared.aclose()
+
+
+def test_a_reason_that_llama_cpp_says_late_is_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its log has a thread of its own. What others print on standard error meanwhile is not lost."""
+    late = b"0.00.056.094 E llama_model_load: error loading model: no such tensor\n0.00.056.099 E main: failed\n"
+    said: list[threading.Timer] = []
+
+    class Llama:
+        @staticmethod
+        def Server(params: SimpleNamespace) -> None:  # noqa: N802 - xllamacpp's
+            assert params.verbosity == 1
+            os.write(2, b"0.00.056.001 W main: slow\nsomebody else's\n")
+            said.append(threading.Timer(0.05, os.write, (2, late)))
+            said[0].start()
+            raise RuntimeError("no")
+
+    params = SimpleNamespace(verbosity=0)
+    assert _llama_load._once_more(Llama, params) == (None, "no such tensor")
+    said[0].join()
+    assert params.verbosity == 0
+    assert capfd.readouterr().err == "somebody else's\n"
 
 
 @needs_model

@@ -19,6 +19,7 @@ from onellm.errors import (
     ContentFilterError,
     InternalServerError,
     InvalidRequestError,
+    NotFoundError,
     QuotaExceededError,
     RateLimitError,
     ResponseDecodeError,
@@ -156,6 +157,29 @@ async def test_a_model_that_does_not_stream_gives_its_text_at_once(server: Loopb
     assert final.usage == chunks[-1].usage
 
 
+@pytest.mark.parametrize(
+    "refused", [Answer(status=503, chunks=["busy"]), Answer(status=429), Answer(head=False, cut="reset")]
+)
+async def test_a_run_whose_stream_cannot_be_opened_now_is_looked_at(server: Loopback, refused: Answer) -> None:
+    """It goes on, and is paid for: it is not begun again, and its text comes at once."""
+    done = prediction(server, "succeeded", PIECES, metrics=USAGE)
+    plays(server, model(INPUT), prediction(server, "starting", stream=True), [done], stream=refused)
+    async with connect(server) as client, await client.chat.completions.create(**ASK, stream=True) as stream:
+        chunks = [chunk async for chunk in stream]
+    assert [chunk.choices[0].delta.content for chunk in chunks] == [TEXT, None]
+    # A GET that a kept connection did not answer at all is sent once more, on a new one.
+    assert [line for line in sent(server) if line != "GET /streams/p1"] == [GET_MODEL, CREATE, LOOK]
+
+
+async def test_a_stream_that_is_refused_for_good_is_an_error(server: Loopback) -> None:
+    """And the run is cancelled."""
+    plays(server, model(INPUT), prediction(server, "starting", stream=True), stream=Answer(status=404, chunks=["gone"]))
+    async with connect(server) as client:
+        with pytest.raises(NotFoundError):
+            await client.chat.completions.create(**ASK, stream=True)
+    assert sent(server) == [GET_MODEL, CREATE, "GET /streams/p1", CANCEL]
+
+
 @pytest.mark.parametrize("cut", ["close", "eof", "reset"])
 async def test_a_cut_stream_is_an_error_and_the_run_is_cancelled(server: Loopback, cut: str) -> None:
     stream = Answer(chunks=events(*PIECES[:2], end=""), content_type=type_sse, cut=cut)
@@ -226,6 +250,62 @@ def pausing(answer: Answer, reached: asyncio.Event) -> Answer:
 
     answer.pause = {0: hold}
     return answer
+
+
+async def test_cancelling_while_a_stream_is_read_cancels_the_run(server: Loopback) -> None:
+    """The connection is closed, and the caller's task ends when the host has heard of it."""
+    stalls = Answer(chunks=events("Rome", end=""), content_type=type_sse, cut="stall")
+    plays(server, model(INPUT), prediction(server, "starting", stream=True), stream=stalls)
+    first = asyncio.Event()
+
+    async def read(client: AsyncOneLLM) -> None:
+        async with await client.chat.completions.create(**ASK, stream=True) as stream:
+            async for _ in stream:
+                first.set()
+
+    async with connect(server) as client:
+        reading = asyncio.create_task(read(client))
+        await soon(first.wait())
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await soon(reading)
+        assert sent(server) == [GET_MODEL, CREATE, "GET /streams/p1", CANCEL]
+        await soon(server.requests[2].gone.wait())
+
+
+async def test_cancelling_while_a_stream_is_opened_cancels_the_run(server: Loopback) -> None:
+    """Before its first event: the run is known by then, and is not left running."""
+    opened = asyncio.Event()
+    held = pausing(Answer(chunks=events("Rome"), content_type=type_sse), opened)
+    plays(server, model(INPUT), prediction(server, "starting", stream=True), stream=held)
+    async with connect(server) as client:
+        call = asyncio.create_task(client.chat.completions.create(**ASK, stream=True))
+        await soon(opened.wait())
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await soon(call)
+        assert sent(server) == [GET_MODEL, CREATE, "GET /streams/p1", CANCEL]
+
+
+async def test_cancelling_between_two_looks_cancels_the_run(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request is under way then; the wait is."""
+    waiting = asyncio.Event()
+    pause = Run._pause
+
+    async def told(self: Run, seconds: float) -> None:
+        waiting.set()
+        await pause(self, seconds)
+
+    monkeypatch.setattr(Run, "_pause", told)
+    plays(server, model(INPUT), prediction(server, "starting"), [prediction(server, "processing")])
+    settings = {"api_key": KEY, "base_url": server.url, "options": {"poll_interval": 3600}}
+    async with AsyncOneLLM(providers={"replicate": settings}, timeout=7200) as client:
+        call = asyncio.create_task(client.chat.completions.create(**ASK))
+        await soon(waiting.wait())
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await soon(call)
+        assert sent(server) == [GET_MODEL, CREATE, CANCEL]
 
 
 async def test_cancelling_while_the_run_is_begun_cancels_it_when_its_id_is_known(server: Loopback) -> None:
@@ -372,7 +452,119 @@ async def test_the_models_own_inputs(server: Loopback) -> None:
     assert server.requests[-1].json == own
 
 
-@pytest.mark.parametrize("name", ["m", "a/b/c", "acme/m:1:2"])
+async def test_a_deployment_is_run_by_its_own_name(server: Loopback) -> None:
+    """What it takes is read of the version that it runs, once; which version that is stays its owner's choice."""
+    plays(server, model(INPUT, is_official=False), prediction(server, "succeeded", PIECES))
+    question = {**ASK, "model": "replicate/deployments/team/live"}
+    async with connect(server) as client:
+        reply = await client.chat.completions.create(**question, max_tokens=9)
+        await client.chat.completions.create(**question)
+    create = "POST /v1/deployments/team/live/predictions"
+    described = ["GET /v1/deployments/team/live", f"GET /v1/models/acme/m/versions/{'e' * 64}"]
+    assert sent(server) == [*described, create, create]
+    assert server.requests[2].json == {"input": {"prompt": "Rome?", "max_new_tokens": 9}}
+    assert reply.choices[0].message.content == TEXT
+
+
+async def test_a_stream_of_a_deployment(server: Loopback) -> None:
+    done = prediction(server, "succeeded", PIECES, metrics=USAGE, stream=True)
+    plays(server, model(INPUT), prediction(server, "starting", stream=True), [done])
+    question = {**ASK, "model": "replicate/deployments/team/live"}
+    async with connect(server) as client, await client.chat.completions.create(**question, stream=True) as stream:
+        final = await stream.get_final_completion()
+    assert final.choices[0].message.content == TEXT
+    assert sent(server)[2:] == ["POST /v1/deployments/team/live/predictions", "GET /streams/p1", LOOK]
+    assert server.requests[2].json == {"input": {"prompt": "Rome?"}, "stream": True}
+
+
+async def test_a_deployment_that_does_not_say_what_it_runs(server: Loopback) -> None:
+    """Nothing is run."""
+    server.plays(Answer(chunks=[{"owner": "team", "name": "live", "current_release": None}]))
+    async with connect(server) as client:
+        with pytest.raises(ResponseDecodeError, match="does not say which model") as caught:
+            await client.chat.completions.create(**{**ASK, "model": "replicate/deployments/team/live"})
+    assert (caught.value.provider, caught.value.model) == ("replicate", "deployments/team/live")
+    assert len(server.requests) == 1
+
+
+async def test_models_come_in_pages(server: Loopback) -> None:
+    """Each is asked for when it is wanted, and of this host: of the next page's URL only the query is taken."""
+    plays(server, model(INPUT), prediction(server, "succeeded", "x"))
+    async with connect(server) as client:
+        page = await client.models.list("replicate", extra_query={"sort_by": "model_created_at"})
+        assert (len(page), page.has_more, page.next_page_info(), page.provider) == (
+            2,
+            True,
+            {"cursor": "c2="},
+            "replicate",
+        )
+        assert len(server.requests) == 1
+        found = [each async for each in page]
+    assert [each.id for each in found] == ["acme/m", "acme/n", "other/o"]
+    assert [each.owned_by for each in found] == ["acme", "acme", "other"]
+    assert [each.created for each in found] == [1767323045, 0, 0]
+    assert {each.provider for each in found} == {"replicate"}
+    assert found[0].model_extra["run_count"] == 7
+    assert [request.query for request in server.requests] == [
+        {"sort_by": "model_created_at"},
+        {"sort_by": "model_created_at", "cursor": "c2="},
+    ]
+    assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+
+
+async def test_a_cursor_of_the_callers_own_leads_on(server: Loopback) -> None:
+    """It is of the first page that is asked for, and not of all."""
+    pages: dict[str, Any] = {
+        "c1": {"next": "https://api.replicate.com/v1/models?cursor=c2", "results": [{"owner": "a", "name": "b"}]},
+        "c2": {"next": "https://api.replicate.com/v1/models?cursor=c2", "results": [{"owner": "c", "name": "d"}]},
+    }
+    server.chooses(lambda request: Answer(chunks=[pages[request.query["cursor"]]]))
+    async with connect(server) as client:
+        found = [each.id async for each in client.models.list("replicate", extra_query={"cursor": "c1"})]
+    assert found == ["a/b", "c/d"]  # and a page that leads to itself is the last
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("body", ['{"detail": "no"}', "[]", '{"results": null}', "<html>"])
+async def test_what_is_no_list_of_models_is_said(server: Loopback, body: str) -> None:
+    server.plays(Answer(chunks=[body]))
+    async with connect(server) as client:
+        with pytest.raises(ResponseDecodeError, match="list of models") as caught:
+            await client.models.list("replicate")
+    assert caught.value.provider == "replicate"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "owner"),
+    [
+        ("acme/m", "models/acme/m", "acme"),
+        ("acme/m:abc", "models/acme/m/versions/abc", "acme"),
+        ("deployments/team/live", "deployments/team/live", "team"),
+    ],
+)
+async def test_a_model_a_version_and_a_deployment_are_retrieved(
+    server: Loopback, name: str, path: str, owner: str
+) -> None:
+    """Under the name that the calls take, with all that the host says."""
+    plays(server, model(INPUT), prediction(server, "succeeded", "x"))
+    async with connect(server) as client:
+        found = await client.models.retrieve(f"replicate/{name}")
+    assert sent(server) == [f"GET /v1/{path}"]
+    assert (found.id, found.owned_by, found.provider) == (name, owner, "replicate")
+    assert found.model_extra[
+        "current_release" if owner == "team" else "openapi_schema" if ":" in name else "latest_version"
+    ]
+
+
+async def test_a_model_that_is_not_there(server: Loopback) -> None:
+    server.plays(Answer(status=404, chunks=[{"detail": "Not found.", "status": 404}]))
+    async with connect(server) as client:
+        with pytest.raises(NotFoundError, match="Not found") as caught:
+            await client.models.retrieve("replicate/acme/gone")
+    assert (caught.value.provider, caught.value.model) == ("replicate", "acme/gone")
+
+
+@pytest.mark.parametrize("name", ["m", "a/b/c", "acme/m:1:2", "deployments/a/b:1", "deployments/a/b/c"])
 async def test_a_name_of_another_form_is_said(server: Loopback, name: str) -> None:
     async with connect(server) as client:
         with pytest.raises(InvalidRequestError, match="owner/name"):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from traffic import FOLDER, Exchange, exchanges
 
+from onellm.dialects.base import CapabilityDialect
 from onellm.providers.compatible import ROWS
 from onellm.types.audio import SpeechRequest, TranscriptionDiarized, TranscriptionRequest
 from onellm.types.files import InputFile
@@ -93,3 +94,24 @@ def test_models_keep_what_they_can_do(exchange: Exchange) -> None:
     said = json.loads(exchange.body)["data"]
     assert [model.model_extra["capabilities"] for model in models] == [item["capabilities"] for item in said]
     assert all(model.model_extra["capabilities"].keys() >= {"completion_chat", "vision", "ocr"} for model in models)
+
+
+@of("models")
+def test_a_models_card_is_read_as_what_it_can_do(exchange: Exchange) -> None:
+    """Every card of the lists, as `models.capabilities` asks for it: by itself. What it does not say is not known."""
+    assert isinstance(ROW.models, CapabilityDialect)
+    cards = json.loads(exchange.body)["data"]
+    assert len(cards) > 20
+    for card in cards:
+        found = ROW.models.decode_capabilities(json.dumps(card).encode(), card["id"])
+        assert found is not None
+        said = card["capabilities"]
+        assert (found.chat, found.tools, found.vision, found.audio_input, found.reasoning) == (
+            said["completion_chat"],
+            said["function_calling"],
+            said["vision"],
+            said.get("audio"),
+            said.get("reasoning"),
+        )
+        assert found.context_window == card["max_context_length"]
+        assert (found.json_schema, found.embeddings) == (None, None)

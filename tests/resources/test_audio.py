@@ -338,6 +338,21 @@ async def test_lists_without_brackets(server: Loopback, bound: AsyncOneLLM) -> N
     assert (await stream.get_final_transcription()).text == "Hi"
 
 
+async def test_speakers_that_are_known(server: Loopback, bound: AsyncOneLLM) -> None:
+    """Mistral takes them as pairs in JSON, and tells speakers apart with them; a sound without a name is an error."""
+    server.plays(Answer(chunks=[{"text": "Hi", "segments": []}]))
+    ask: dict[str, Any] = {"file": WAV, "model": "mistral/voxtral", "known_speaker_references": ["data:,a", "data:,b"]}
+    await bound.audio.transcriptions.create(**ask, known_speaker_names=["Ann", "Bob"])
+    with pytest.raises(InvalidRequestError, match="as many names as sounds"):
+        await bound.audio.transcriptions.create(**ask, known_speaker_names=["Ann"])
+    (request,) = server.requests
+    assert fields(request) == [
+        ("model", "voxtral"),
+        ("diarize", "true"),
+        ("speaker_references", '{"Ann":"data:,a","Bob":"data:,b"}'),
+    ]
+
+
 async def test_speakers_are_asked_for_under_the_hosts_own_names(server: Loopback, bound: AsyncOneLLM) -> None:
     """Mistral has no format for them: what the format stands for is sent, and what comes has OpenAI's shape."""
     said = {"text": "Hi. Ho.", "start": 0.1, "end": 3.6, "speaker_id": "speaker_1", "type": "transcription_segment"}

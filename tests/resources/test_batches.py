@@ -422,11 +422,10 @@ async def test_a_host_with_jobs(server: Loopback, bound: AsyncOneLLM, host: Host
         completion_window="2d",
         metadata={"a": "b"},
     )
-    upload, begin = server.requests
-    assert sent_lines(upload) == [{"custom_id": "a", "body": {"messages": ASK}}]
+    (begin,) = server.requests
     assert begin.path == "/batch/jobs"
     assert begin.json == {
-        "input_files": ["file-1"],
+        "requests": [{"custom_id": "a", "body": {"messages": ASK}}],
         "endpoint": "/v1/chat/completions",
         "model": "mistral-small-latest",
         "timeout_hours": 48,
@@ -461,6 +460,73 @@ async def test_a_host_with_jobs(server: Loopback, bound: AsyncOneLLM, host: Host
     server.plays(Answer(chunks=[{"data": [host.batch], "object": "list", "total": 1}]))
     assert [each.id async for each in bound.batches.list(provider="mistral", limit=5)] == ["job-1"]
     assert server.requests[-1].target == "/batch/jobs?page_size=5"
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    """A batch whose requests came in the call."""
+    plain = {"id": "job-1", "object": "batch", "input_files": [], "endpoint": "/v1/chat/completions", "model": "m"}
+    return plain | {"status": "SUCCESS", "output_file": None, "error_file": None, "outputs": None} | fields
+
+
+def question(number: int, text: str = "x") -> BatchRequest:
+    body = {"model": "mistral/m", "messages": [{"role": "user", "content": text}]}
+    return BatchRequest(custom_id=str(number), body=body)
+
+
+async def test_requests_that_are_too_many_for_the_call(server: Loopback, bound: AsyncOneLLM, host: Host) -> None:
+    """They go as a file, whole and in order: more than it takes in number, or than may be in memory."""
+    host.batch = job(status="QUEUED", input_files=["file-1"])
+    await bound.batches.create(requests=(question(number) for number in range(9_999)))
+    (inline,) = server.requests
+    assert len(inline.json["requests"]) == 9_999
+    for requests in (
+        [question(number) for number in range(10_001)],
+        [question(number, "x" * (3 << 20)) for number in range(4)],
+    ):
+        server.requests.clear()
+        await bound.batches.create(requests=requests)
+        upload, begin = server.requests
+        assert [each["custom_id"] for each in sent_lines(upload)] == [each.custom_id for each in requests]
+        assert begin.json["input_files"] == ["file-1"]
+        assert "requests" not in begin.json
+
+
+async def test_results_that_stand_in_the_batch(server: Loopback, bound: AsyncOneLLM, host: Host) -> None:
+    """Of requests that came in the call, where they are in no file; the batch is asked for with them."""
+    outputs = [json.loads(line("a")), json.loads(line("b", {"message": "slow down"}, 429))]
+    host.batch = job(outputs=outputs)
+    found = [result async for result in bound.batches.results("job-1", provider="mistral")]
+    assert [(result.custom_id, type(result.response or result.error)) for result in found] == [
+        ("a", ChatCompletion),
+        ("b", RateLimitError),
+    ]
+    assert [request.target for request in server.requests] == ["/batch/jobs/job-1", "/batch/jobs/job-1?inline=true"]
+    host.batch = job(status="CANCELLED")
+    assert [result async for result in bound.batches.results("job-1", provider="mistral")] == []
+    host.batch = job(outputs="none")
+    with pytest.raises(ResponseDecodeError, match="not a batch"):
+        await anext(bound.batches.results("job-1", provider="mistral"))
+    host.batch = job(output_file="file-out")
+    host.contents["file-out"] = [line("a")]
+    assert [result.custom_id async for result in bound.batches.results("job-1", provider="mistral")] == ["a"]
+    assert server.requests[-1].path == "/files/file-out/content"
+
+
+async def test_results_of_a_hosts_own_endpoints(bound: AsyncOneLLM, host: Host) -> None:
+    """Documents that were read, conversations that were judged and what was filled in, as their own calls give them."""
+    judged = {"id": "modr-1", "model": "m", "results": [{"categories": {"hate": True}, "category_scores": {}}]}
+    read: dict[str, tuple[Any, Any]] = {
+        "/v1/ocr": ({"model": "m", "pages": [{"index": 0, "markdown": "# Hi"}]}, lambda reply: reply.markdown),
+        "/v1/chat/moderations": (judged, lambda reply: reply.results[0].flagged),
+        "/v1/fim/completions": (CHAT, lambda reply: reply.choices[0].text),
+    }
+    found: dict[str, Any] = {}
+    for endpoint, (body, take) in read.items():
+        host.batch = job(endpoint=endpoint, outputs=[json.loads(line("a", body))])
+        (result,) = [result async for result in bound.batches.results("job-1", provider="mistral")]
+        assert result.error is None
+        found[endpoint] = take(result.response)
+    assert found == {"/v1/ocr": "# Hi", "/v1/chat/moderations": True, "/v1/fim/completions": "Hello"}
 
 
 async def test_a_host_that_shouts(server: Loopback, bound: AsyncOneLLM, host: Host) -> None:

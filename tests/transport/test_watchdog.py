@@ -264,3 +264,83 @@ async def test_stop_does_not_mind_watches_at_rest(clock: Clock, watchdog: Watchd
     task = await begin(watch, "idle", 1.0)
     await clock.advance(1.0)
     assert task.result() == "idle"
+
+
+def reading(watchdog: Watchdog, limit: float | None, total: float | None = None) -> tuple[Watch, list[str]]:
+    """A watch of many reads, of which the first has been armed, and where it is said that it ended them."""
+    ended: list[str] = []
+    watch = Watch(watchdog, total)
+    watch.end = lambda: ended.append(str(watch.expired))
+    watch.arm_reads(limit)
+    return watch, ended
+
+
+async def test_reads_that_go_on_do_not_expire(clock: Clock, watchdog: Watchdog) -> None:
+    """Each read has the whole limit, however long all of them take together."""
+    watch, ended = reading(watchdog, 16.0)
+    for _ in range(10):
+        await clock.advance(15.0)
+        watch.rest()
+        watch.fresh = watch.waits = True
+    assert ended == []
+    watch.disarm()
+
+
+async def test_a_read_that_stalls_expires_at_its_limit(clock: Clock, watchdog: Watchdog) -> None:
+    """The limit of a noted read begins with the next tick: it is never early, and at most a sixteenth late."""
+    watch, ended = reading(watchdog, 16.0)
+    watch.rest()
+    await clock.advance(0.5)
+    watch.fresh = watch.waits = True
+    await clock.advance(0.5)
+    await clock.advance(15.9)
+    assert ended == []
+    await clock.advance(0.1)
+    assert ended == ["idle"]
+
+
+async def test_who_takes_long_between_two_reads_does_not_expire(clock: Clock, watchdog: Watchdog) -> None:
+    """The limit is for the provider: the time that the caller takes for a chunk does not count."""
+    watch, ended = reading(watchdog, 16.0)
+    watch.rest()
+    for _ in range(50):
+        await clock.advance(1.0)
+    watch.fresh = watch.waits = True
+    for _ in range(17):
+        assert ended == []
+        await clock.advance(1.0)
+    assert ended == ["idle"]
+
+
+async def test_the_total_counts_for_noted_reads_too(clock: Clock, watchdog: Watchdog) -> None:
+    """A stream that never stalls ends when the whole call's time is up, and says so."""
+    watch, ended = reading(watchdog, 16.0, total=20.0)
+    for _ in range(19):
+        await clock.advance(1.0)
+        watch.rest()
+        watch.fresh = watch.waits = True
+    assert ended == []
+    await clock.advance(1.0)
+    await clock.advance(1.0)
+    assert ended == ["total"]
+
+
+async def test_stop_keeps_the_timer_of_those_who_only_note_their_reads(clock: Clock, watchdog: Watchdog) -> None:
+    """They would not start it again, and a read that stalls would wait for ever."""
+    watch, ended = reading(watchdog, 16.0)
+    watch.rest()
+    watchdog.stop()
+    assert len(clock.pending()) == 1
+    watch.fresh = watch.waits = True
+    for _ in range(18):
+        await clock.advance(1.0)
+    assert ended == ["idle"]
+    watch.disarm()
+
+
+async def test_reads_without_limits_need_no_timer(clock: Clock, watchdog: Watchdog) -> None:
+    """Where neither a read nor the whole has a limit nothing ticks."""
+    watch, _ = reading(watchdog, None)
+    watch.fresh = watch.waits = True
+    assert clock.pending() == []
+    watch.disarm()

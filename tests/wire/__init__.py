@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loopback import Answer, Loopback, Recorded
+
 from onellm.dialects.anthropic.chat import AnthropicMessages
 from onellm.dialects.anthropic.models import AnthropicModels
+from onellm.dialects.base import HttpRequest
 from onellm.dialects.bedrock.converse import Converse
 from onellm.dialects.bedrock.invoke import InvokeEmbeddings
 from onellm.dialects.bedrock.models import FoundationModels
@@ -25,7 +28,9 @@ from onellm.dialects.ollama.models import OllamaModels
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.models import OpenAIModels
-from wire import bedrock, chat_completions, cohere, gemini, messages, ollama, tasks
+from onellm.errors import InternalServerError, OneLLMError
+from onellm.providers.replicate import ReplicateProvider
+from wire import bedrock, chat_completions, cohere, gemini, messages, ollama, replicate, tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,7 @@ class ChatWire:
     refusal:           the body of an error status: of its message and its code
     check_body:        asserts what a request's body must hold: the body, the model, stream=whether it streams
     has_codes:         whether the body of an error status has a code
+    talk:              how a call goes that is more than one request; None where it is one
     """
 
     question: str
@@ -55,6 +61,25 @@ class ChatWire:
     refusal: Callable[[str, str], bytes]
     check_body: Callable[..., None]
     has_codes: bool = True
+    talk: "Talk | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """How a call goes that is a conversation of several requests.
+
+    path:          where the request goes that an answer is of, for a model
+    plays:         has the server play these answers, each in a conversation
+    asked:         of all requests, those that the answers were of
+    streamed:      the request whose answer is the first stream
+    stream_error:  what an error inside a stream is; it says that the call has failed and is not to be made again
+    """
+
+    path: Callable[[str], str]
+    plays: Callable[[Loopback, Sequence[Answer]], None]
+    asked: Callable[[Loopback], list[Recorded]]
+    streamed: Callable[[Loopback], Recorded]
+    stream_error: type[OneLLMError]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +94,15 @@ class EmbeddingsWire:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsWire:
-    """The list of models over one wire format. listing and single are of the ids in `ids`."""
+    """The list of models over one wire format. listing and single are of the ids in `ids`.
+
+    requests:  those for the list and for the first of the ids, where no dialect of the provider says so
+    """
 
     ids: Sequence[str]
     listing: Callable[[str], bytes]
     single: Callable[[str], bytes]
+    requests: Sequence[HttpRequest] = ()
 
 
 WIRES: dict[type, Any] = {
@@ -193,6 +222,49 @@ WIRES: dict[type, Any] = {
     ),
     OllamaModels: ModelsWire(ids=ollama.MODEL_IDS, listing=ollama.models, single=ollama.model),
 }
+
+
+# Providers without dialects of their own in the registry, by their class: the bytes for each operation.
+PROVIDERS: dict[type, dict[str, Any]] = {
+    ReplicateProvider: {
+        "chat": ChatWire(
+            question=replicate.QUESTION,
+            text=replicate.TEXT,
+            answer=replicate.ANSWER,
+            stream=replicate.STREAM,
+            tool_answer=b"",
+            tool_stream=(),
+            stream_type="text/event-stream",
+            unknown_event=replicate.UNKNOWN_EVENT,
+            overloaded_event=replicate.FAILED_EVENT,
+            refusal=replicate.refusal,
+            check_body=replicate.check_chat_body,
+            has_codes=False,
+            talk=Talk(
+                path=replicate.path,
+                plays=replicate.plays,
+                asked=replicate.asked,
+                streamed=replicate.streamed,
+                stream_error=InternalServerError,
+            ),
+        ),
+        "models": ModelsWire(
+            ids=replicate.MODEL_IDS,
+            listing=replicate.models,
+            single=replicate.model,
+            requests=[
+                HttpRequest(method="GET", path="v1/models"),
+                HttpRequest(method="GET", path=f"v1/models/{replicate.MODEL_IDS[0]}"),
+            ],
+        ),
+    }
+}
+
+
+def wire_of(provider: object, operation: str) -> Any:
+    """The bytes for an operation of a provider: of its dialect, or of its own class."""
+    own = PROVIDERS.get(type(provider))
+    return wire(getattr(provider, operation)) if own is None else own[operation]
 
 
 def wire(dialect: object) -> Any:

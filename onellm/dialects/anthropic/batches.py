@@ -48,6 +48,7 @@ class AnthropicBatches(Struct, frozen=True, kw_only=True):
 
     path: str = "v1/messages/batches"
     one_model: bool = False
+    most_inline: int | None = None
 
     def encode_line(self, custom_id: str, body: Mapping[str, Any], endpoint: str) -> bytes:  # noqa: ARG002 - of the protocol
         return lenient.encode_json({"custom_id": custom_id, "params": dict(body)})

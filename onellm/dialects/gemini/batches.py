@@ -94,6 +94,7 @@ class GeminiBatches(Struct, frozen=True, kw_only=True):
     chat: GeminiChat
     path: str = "batches"
     one_model: bool = True
+    most_inline: int | None = None
 
     def encode_line(self, custom_id: str, body: Mapping[str, Any], endpoint: str) -> bytes:  # noqa: ARG002 - of the protocol
         if "messages" in body:

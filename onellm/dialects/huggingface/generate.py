@@ -24,7 +24,7 @@ from onellm.types.completions import Completion, CompletionChoice, CompletionReq
 FINISH: dict[str, FinishReason] = {"length": "length", "eos_token": "stop", "stop_sequence": "stop"}
 _LACKS = "its own route does not have it"
 _REFUSES: dict[str, str] = dict.fromkeys(
-    ("best_of", "logit_bias", "logprobs", "n", "presence_penalty", "stream_options", "suffix", "user"), _LACKS
+    ("logit_bias", "logprobs", "n", "presence_penalty", "stream_options", "suffix", "user"), _LACKS
 )
 _RENAMES = {"max_tokens": "max_new_tokens", "echo": "return_full_text"}
 _WHAT = "generated text"

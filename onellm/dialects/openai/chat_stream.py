@@ -53,15 +53,16 @@ class ChatStreamReducer(SseReducer[ChatCompletionChunk]):
         """
         # Each chunk comes through here, so this is one function, and looks at as little as it can.
         dialect = self._dialect
-        if data.find(b'"error"') >= 0 or self._base_resp:  # `in` is half as slow again
-            self._refuse(data)
         try:
             chunk = _decode_chunk(data)
         except DECODE_ERRORS:
+            self._refuse(data)
             fixed = repair.chunk(lenient.decode_json(data, "a chat completion chunk"))
             chunk = lenient.convert(fixed, ChatCompletionChunk, "a chat completion chunk")
         chunk.raw = self._last = data
         choices = chunk.choices
+        if not choices or choices[0].finish_reason is not None or not choices[0].delta.content:
+            self._refuse(data)  # a piece of text that is not the last one is no error
         if not choices:
             self._read_bare(chunk, data)
         elif self._tagged:

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from onellm.dialects import errors
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.error_in_answer import is_error
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
+from onellm.dialects.openai.chat import OpenAIChat
 from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParameterError
+from onellm.types.chat_params import ChatRequest
 from onellm.types.moderations import ByCategory, Moderation, ModerationCreateResponse, ModerationRequest
 
 
@@ -36,18 +38,54 @@ class OpenAIModerations(Struct, frozen=True, kw_only=True):
     """Moderations. Nothing is left out or guessed here: what cannot be sent or read is an error.
 
     takes_parts:  whether the host judges parts with images; text parts alone are sent as one text
+    chat_path:    where the host judges conversations, if it does
+    chat:         how it takes their messages
     """
 
     path: str = "moderations"
     takes_parts: bool = True
+    chat_path: str = ""
+    chat: OpenAIChat = field(default_factory=OpenAIChat)
     codes: Mapping[str, type[APIStatusError]] = {}
 
     def encode_request(self, request: ModerationRequest) -> HttpRequest:
-        body: dict[str, Any] = {"input": request.input if self.takes_parts else _texts(request)}
+        path, given = self.path, request.input
+        if request.conversations:
+            path, given = self.chat_path, self._conversations(request)
+        elif not self.takes_parts:
+            given = _texts(request)
+        body: dict[str, Any] = {"input": given}
         if request.model:
             body["model"] = request.model
         body.update(request.extra_body or {})
-        return HttpRequest(path=self.path, body=encode_json(body))
+        return HttpRequest(path=path, body=encode_json(body))
+
+    def _conversations(self, request: ModerationRequest) -> list[Any]:
+        """Their messages as the host takes them; of one conversation, in no list of conversations.
+
+        Raises:
+            UnsupportedParameterError: the host judges none. They are never sent as texts: what a text is an answer to
+                is part of what is judged.
+        """
+        if not self.chat_path:
+            raise UnsupportedParameterError(
+                f"{request.provider} judges texts, and not conversations: give the texts of the messages",
+                provider=request.provider,
+                model=request.model,
+                param="input",
+            )
+        sent: list[Any] = []
+        for messages in request.conversations:
+            asked = ChatRequest(
+                provider=request.provider,
+                model=request.model,
+                messages=messages,
+                params={},
+                on_unsupported=request.on_unsupported,
+            )
+            sent.append(self.chat.encode_messages(asked))
+            request.adjustments.extend(each for each in asked.adjustments if each not in request.adjustments)
+        return sent[0] if len(sent) == 1 else sent
 
     def decode_response(self, body: bytes, request: ModerationRequest) -> ModerationCreateResponse:
         if b'"error"' in body and is_error(body):

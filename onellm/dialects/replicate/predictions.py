@@ -35,7 +35,7 @@ CODES: dict[str, type[APIStatusError]] = {"E005": ContentFilterError}
 LONGEST_WAIT = 60  # seconds that the host holds an answer back for a run's end
 
 _CODE = re.compile(r"^(E\d{3,4})\b|\((?:code: )?(E\d{3,4})\)")
-_MODEL = re.compile(r"^([^/:]+)/([^/:]+)(?::([^/:]+))?$")
+_MODEL = re.compile(r"^(?:(deployments)/)?([^/:]+)/([^/:]+)(?::([^/:]+))?$")
 _LONGEST_TEXT = 500
 _WHAT = "a prediction"
 
@@ -84,22 +84,22 @@ class Predictions(Struct, frozen=True, kw_only=True):
     codes: Mapping[str, type[APIStatusError]] = {}
 
     def encode_schema(self, model: str) -> HttpRequest:
-        """The request for what a model takes.
+        """The request for a model with what it takes; for a deployment, with what it runs.
 
         Raises:
-            InvalidRequestError: the name is neither `owner/name` nor `owner/name:version`.
+            InvalidRequestError: the name has another form than `split` reads.
         """
-        owner, name, version = split(model)
-        path = f"{self.prefix}/models/{owner}/{name}"
-        return HttpRequest(path=f"{path}/versions/{version}" if version else path, method="GET")
+        named = split(model)
+        path = f"{self.prefix}/{named.path}"
+        return HttpRequest(path=f"{path}/versions/{named.version}" if named.version else path, method="GET")
 
     def encode_create(
         self, model: str, schema: ModelSchema, body: Mapping[str, Any], *, wait: int = 0, stream: bool = False
     ) -> HttpRequest:
         """The request that begins a run; `wait` is how many seconds the answer may be held back for its end."""
-        owner, name, version = split(model)
-        version = version or schema.version
-        path = f"{self.prefix}/predictions" if version else f"{self.prefix}/models/{owner}/{name}/predictions"
+        named = split(model)
+        version = None if named.deployment else named.version or schema.version
+        path = f"{self.prefix}/predictions" if version else f"{self.prefix}/{named.path}/predictions"
         sent: dict[str, Any] = {"version": version} if version else {}
         sent.update(body)
         if stream:
@@ -165,17 +165,32 @@ class Predictions(Struct, frozen=True, kw_only=True):
         return error
 
 
-def split(model: str) -> tuple[str, str, str | None]:
-    """Owner, name and version, each ready for a path.
+class Named(Struct, frozen=True, kw_only=True):
+    """What a name says, each part ready for a path. A deployment runs the version that its owner gave it."""
+
+    owner: str
+    name: str
+    version: str | None = None
+    deployment: bool = False
+
+    @property
+    def path(self) -> str:
+        return f"{'deployments' if self.deployment else 'models'}/{self.owner}/{self.name}"
+
+
+def split(model: str) -> Named:
+    """Read `owner/name`, `owner/name:version` or `deployments/owner/name`.
 
     Raises:
         InvalidRequestError: the name has another form.
     """
     found = _MODEL.match(model)
-    if found is None:
-        raise InvalidRequestError(f"model must be owner/name or owner/name:version, not {model!r}", param="model")
-    owner, name, version = (quote(part, safe="") if part else part for part in found.groups())
-    return owner, name, version
+    if found is None or (found[1] and found[4]):
+        raise InvalidRequestError(
+            f"model must be owner/name, owner/name:version or deployments/owner/name, not {model!r}", param="model"
+        )
+    deployed, owner, name, version = (quote(part, safe="") if part else part for part in found.groups())
+    return Named(owner=owner, name=name, version=version, deployment=bool(deployed))
 
 
 def _text(said: Any) -> str:

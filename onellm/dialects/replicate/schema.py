@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from onellm.dialects import lenient
+from onellm.errors import ResponseDecodeError
 from onellm.types.base import Answer
 
 
@@ -36,6 +37,25 @@ class ModelSchema(Answer, kw_only=True):
     def first(self, names: tuple[str, ...]) -> str | None:
         """The first of these names that is an input."""
         return next((name for name in names if name in self.inputs), None)
+
+
+class Release(Answer, kw_only=True):
+    """What a deployment runs. model: its name, with its version"""
+
+    model: str
+
+
+def decode_release(body: bytes) -> Release:
+    """From a deployment.
+
+    Raises:
+        ResponseDecodeError: it does not say what it runs.
+    """
+    match lenient.decode_json(body, "a deployment"):
+        case {"current_release": {"model": str() as model, "version": str() as version}} if model:
+            return Release(model=f"{model}:{version}" if version else model)
+        case _:
+            raise ResponseDecodeError("the deployment does not say which model it runs", body=body[:2000])
 
 
 def decode_schema(body: bytes) -> ModelSchema:

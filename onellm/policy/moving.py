@@ -1,0 +1,168 @@
+"""Streams that may change where they come from: begun when content has come, and begun anew where that is wanted."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from onellm.errors import OneLLMError
+from onellm.providers.protocols import AnswerStream
+from onellm.types.chat import ChatCompletionChunk
+from onellm.types.completions import Completion
+
+_BEFORE_CONTENT = frozenset(
+    {
+        "response.created",
+        "response.queued",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.reasoning_summary_part.added",
+    }
+)
+_NO_CONTENT = frozenset({"role", "annotations"})
+
+
+def has_content(chunk: Any) -> bool:
+    """Whether a chunk says something that a caller could not take back: not roles, ids and announcements."""
+    if isinstance(chunk, ChatCompletionChunk):
+        return any(
+            choice.finish_reason is not None
+            or any(getattr(choice.delta, name) for name in choice.delta.__struct_fields__ if name not in _NO_CONTENT)
+            for choice in chunk.choices
+        )
+    if isinstance(chunk, Completion):
+        return any(choice.text or choice.finish_reason for choice in chunk.choices)
+    return getattr(chunk, "type", None) not in _BEFORE_CONTENT
+
+
+class BegunStream:
+    """A stream up to and with its first content, which may be its end."""
+
+    def __init__(self, source: AnswerStream[Any, Any]) -> None:
+        self.source = source
+        self.first: list[Any] = []
+
+    async def begin(self) -> None:
+        """Read up to the first content. What fails before it can be tried again, as nobody has seen any of it."""
+        try:
+            while chunks := await self.source.read():
+                self.first.extend(chunks)
+                if any(map(has_content, chunks)):
+                    break
+        except BaseException:
+            self.source.close()
+            raise
+
+    def close(self) -> None:
+        """End it."""
+        self.source.close()
+
+
+class MovingStream:
+    """A stream of which its first content has come.
+
+    sign:      notes in the whole answer what it took to get it
+    again:     gives another in its place, where there is one for this error
+    restarts:  how often that has been done; what was given before then counts no more
+    """
+
+    def __init__(
+        self,
+        begun: BegunStream,
+        sign: Callable[[Any], Any],
+        again: Callable[[OneLLMError], Awaitable[BegunStream]] | None,
+    ) -> None:
+        self._source = begun.source
+        self._first: Sequence[Any] = begun.first
+        self._sign = sign
+        self._final: Any = None
+        self._again = again
+        self._closed = False
+        self.restarts = 0
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+        return self._source.request_id
+
+    async def read(self) -> Sequence[Any]:
+        """The chunks of one network read; none is the end."""
+        if self._first:
+            first, self._first = self._first, ()
+            return first
+        try:
+            return await self._source.read()
+        except OneLLMError as exc:
+            if self._again is None or self._closed:
+                raise
+            failed = exc
+        try:
+            await self._restart(failed, self._again)
+        finally:
+            del failed  # or the exception holds this frame, and the frame the exception
+        first, self._first = self._first, ()
+        return first
+
+    async def _restart(self, failed: OneLLMError, again: Callable[[OneLLMError], Awaitable[BegunStream]]) -> None:
+        self._source.close()
+        begun = await again(failed)
+        if self._closed:
+            begun.close()
+        self._source, self._first = begun.source, begun.first
+        self.restarts += 1
+
+    def final(self) -> Any:
+        """The whole answer."""
+        if self._final is None:
+            self._final = self._sign(self._source.final())
+        return self._final
+
+    def close(self) -> None:
+        """End it now."""
+        self._closed = True
+        self._first = ()
+        self._source.close()
+
+
+class WatchedStream:
+    """A stream whose end is told of: its whole answer, or what it broke off by. One that is left early has none."""
+
+    def __init__(
+        self,
+        source: AnswerStream[Any, Any],
+        ended: Callable[[Any], Awaitable[None]],
+        failed: Callable[[OneLLMError], Awaitable[None]],
+    ) -> None:
+        self._source = source
+        self._ended = ended
+        self._failed = failed
+        self._over = False
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+        return self._source.request_id
+
+    @property
+    def restarts(self) -> int:
+        """How often it has begun anew."""
+        return getattr(self._source, "restarts", 0)
+
+    async def read(self) -> Sequence[Any]:
+        """The chunks of one network read; none is the end."""
+        try:
+            chunks = await self._source.read()
+        except OneLLMError as exc:
+            await self._failed(exc)
+            raise
+        if not chunks and not self._over:
+            self._over = True
+            await self._ended(self._source.final())
+        return chunks
+
+    def final(self) -> Any:
+        """The whole answer."""
+        return self._source.final()
+
+    def close(self) -> None:
+        """End it now."""
+        self._source.close()
