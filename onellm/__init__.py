@@ -95,7 +95,7 @@ if TYPE_CHECKING:
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions, LiveOptions
-    from onellm.types.limits import Limits
+    from onellm.types.limits import Limits, RedisLimits
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import Hedge, HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
@@ -230,7 +230,7 @@ _HOMES = {
     "types.execution": ("Breaker", "CircuitState", "Route"),
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions", "LiveOptions"),
-    "types.limits": ("Limits",),
+    "types.limits": ("Limits", "RedisLimits"),
     "types.ollama": ("OllamaOptions",),
     "types.options": ("Hedge", "HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
@@ -380,6 +380,7 @@ __all__ = [
     "RealtimeToolCall",
     "RealtimeUsage",
     "Reconnect",
+    "RedisLimits",
     "RequestEvent",
     "RequestTimeoutError",
     "RequestTooLargeError",

@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 from onellm.types.realtime_events import RealtimeEvent, UnknownEvent
 
 if TYPE_CHECKING:
+    from loopback import Recorded
+
     from onellm import AsyncRealtimeSession
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -214,22 +216,27 @@ class RealtimeServer:
             await writer.drain()
             writer.close()
             return
-        key = hashlib.sha1(headers["sec-websocket-key"].encode() + _MAGIC).digest()  # noqa: S324 - the protocol's
-        writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(key) + b"\r\n\r\n"
-        )
         peer = Peer(first.split(" ")[1], headers, reader, writer)
         self.peers.append(peer)
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-        pump = asyncio.create_task(peer.pump())
-        try:
-            await script(peer)
-            await peer.drain()
-            await peer.gone.wait()
-        finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+        await talk(peer, script)
+
+
+async def talk(peer: Peer, script: Script) -> None:
+    """Take an upgrade on, and play a script until the client is gone."""
+    key = hashlib.sha1(peer.headers["sec-websocket-key"].encode() + _MAGIC).digest()  # noqa: S324 - the protocol's
+    peer.writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + base64.b64encode(key) + b"\r\n\r\n"
+    )
+    pump = asyncio.create_task(peer.pump())
+    try:
+        await script(peer)
+        await peer.drain()
+        await peer.gone.wait()
+    finally:
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
 
 
 # --- the frames of OpenAI's protocol, from its reference: …/resources/realtime/server-events --------------------------
@@ -335,3 +342,54 @@ def shown(event: RealtimeEvent) -> tuple[str, ...]:
 
 def names(events: "list[RealtimeEvent]") -> list[str]:
     return [type(event).__name__ for event in events]
+
+
+# --- a host that talks ------------------------------------------------------------------------------------------------
+
+
+async def echo_host(peer: Peer) -> None:  # noqa: C901 - an event a case
+    """Says what it was told, aloud or in text; calls the first tool once before it does, where there is one."""
+    session: dict[str, Any] = {}
+    said, told, count = "", True, 0
+    peer.send(created())
+    while (event := await peer._inbox.get()) is not None:
+        match event:
+            case {"type": "session.update"}:
+                session |= event["session"]
+                told = not session.get("tools")
+                peer.send(updated(**session))
+            case {"type": "conversation.item.create", "item": {"type": "message", "content": [{"text": text}, *_]}}:
+                said = text
+            case {"type": "conversation.item.create", "item": {"type": "function_call_output", "output": output}}:
+                said, told = output, True
+            case {"type": "input_audio_buffer.commit"}:
+                said = "something"
+                peer.send(heard("committed"))
+                kind = "conversation.item.input_audio_transcription.completed"
+                peer.send({"type": kind, "event_id": "ev", "item_id": "item_u", "transcript": "Something"})
+            case {"type": "response.create"}:
+                count += 1
+                name = f"resp_{count}"
+                peer.send(response_created(name))
+                if not told:
+                    tool = session["tools"][0]
+                    arguments = json.dumps(dict.fromkeys(tool["parameters"]["properties"], "Monday"))
+                    peer.send(*tool_call("call_1", tool["name"], arguments, name))
+                elif session.get("output_modalities") == ["text"]:
+                    for word in ("You said: ", said):
+                        peer.send(of_response("output_text.delta", name, delta=word))
+                    peer.send(of_response("output_text.done", name, text=f"You said: {said}"))
+                else:
+                    for word in ("You said: ", said):
+                        peer.send(of_response("output_audio_transcript.delta", name, delta=word))
+                        peer.send(sound(b"\x01\x00" * 2400, name))
+                    peer.send(of_response("output_audio_transcript.done", name, transcript=f"You said: {said}"))
+                peer.send(response_done(name, usage=USAGE))
+            case _:
+                pass
+        await peer.drain()
+
+
+async def echoes(request: "Recorded", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """`echo_host`, for who asks the loopback for a WebSocket."""
+    await talk(Peer(request.target, request.headers, reader, writer), echo_host)

@@ -19,6 +19,7 @@ from msgspec import Struct
 from ollama_host import ollama_host
 from openai_host import held_open, openai_host
 from realtime_server import Peer, RealtimeServer, ready
+from realtime_server import echoes as text_echoes
 from replicate_host import huggingface_host, replicate_host
 from voice_host import committed, echoes, hear, interrupts, written_down
 
@@ -64,6 +65,13 @@ def sends_what_the_function_said(requests: list[Recorded]) -> None:
     asked, result = messages_of(requests[1])[-2:]
     assert asked["tool_calls"][0]["function"]["name"] == "weather"
     assert result == {"role": "tool", "tool_call_id": "call_1", "content": "sunny, 24 °C today"}
+
+
+def sends_the_urgent_one_early(requests: list[Recorded]) -> None:
+    """After those that were under way already, and not after all that came before it."""
+    texts = [messages_of(request)[-1]["content"] for request in requests]
+    assert texts.index("Is anybody there?") < 12
+    assert {request.json["max_completion_tokens"] for request in requests} == {200}
 
 
 def sends_a_schema(requests: list[Recorded]) -> None:
@@ -250,6 +258,11 @@ RUNS = {
     ),
     "json_schema": Runs(r"Rome: 1 ingredients, 7 minutes\n", [CHAT], sends_a_schema),
     "local_model": Runs(r".+\n2 vectors of 576 numbers\n"),
+    "limits": Runs(
+        r"You said: Is anybody there\?\n[12]\d of 30 still to come\n30 answers, the last: You said: Name river 30\n",
+        [CHAT] * 31,
+        sends_the_urgent_one_early,
+    ),
     "many_requests": Runs(r"300 answers and 0 failures in", [CHAT] * 300),
     "models": Runs(
         r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n"
@@ -270,9 +283,9 @@ RUNS = {
         sends_options,
     ),
     "pipeline": Runs(
-        r"doc-0 failed: the text is empty\n(.*\n)*"
-        r"    0 doc-1 … doc-999: \(999, 5\)\n(.*\n)* 3000 doc-3001 … doc-3999: \(999, 5\)\n"
-        r"4000 done, 2 failed, 4 requests\nRome: You said: One sentence on Rome\nOslo: .*\nLima: .*\n$",
+        r"doc-1234 failed: the text is empty\n(.*\n)*"
+        r"    0 doc-0 … doc-999: \(1000, 5\)\n(.*\n)* 3000 doc-3000 … doc-3999: \(1000, 5\)\n"
+        r"4000 done, 1 failed, 4 requests\nRome: You said: One sentence on Rome\nOslo: .*\nLima: .*\n$",
         ["POST embeddings"] * 4 + [CHAT] * 3,
     ),
     "preview": Runs(
@@ -280,6 +293,10 @@ RUNS = {
         r"    sent max_tokens as max_completion_tokens\n(.*\n)*perplexity/sonar: .* These can, "
     ),
     "own_host": Runs(r"models: small, org/large\nYou said: Who are you\?\n", ["GET models", CHAT]),
+    "realtime": Runs(
+        r'opening_hours\({"day": "Monday"}\) -> closed\nYou said: closed\n253 tokens\n0.2 seconds in answer.wav\n',
+        ["GET realtime"],
+    ),
     "rerank": Runs(
         r"\d.\d+  Paris is the capital of France.\n\d.\d+  France is known", ["POST rerank"], sends_documents
     ),
@@ -345,6 +362,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
         loopback.chooses(example_host(loopback))
+        loopback.talks = text_echoes
         monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
         monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key-1")

@@ -10,9 +10,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeAlias
 
 from onellm import __version__
+
+_Command: TypeAlias = Callable[[str, str], argparse.ArgumentParser]  # adds one, by its name and what it does
 
 INTERRUPTED = 130  # as shells report what Ctrl-C ended
 NOBODY_READS = 141  # as shells report what a closed pipe ended
@@ -63,6 +65,14 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(misused=added.error)
         return added  # type: ignore[no-any-return] # the subparsers' class is private to argparse
 
+    _add_conversations(command)
+    _add_pipelines(command)
+    _add_models(command)
+    command("config", "Show each setting and where it comes from; keys are not shown.")
+    return parser
+
+
+def _add_conversations(command: _Command) -> None:
     chat = command("chat", "Ask a model; without a prompt, a conversation.")
     chat.add_argument("prompt", nargs="?", help="the question; - reads it from standard input")
     chat.add_argument("-m", "--model", help="provider/model; `onellm config` shows the default")
@@ -87,23 +97,8 @@ def _parser() -> argparse.ArgumentParser:
         help="hear nothing while the model speaks: for loudspeakers that the microphone hears",
     )
 
-    _add_pipelines(command)
-    models = command("models", "List a provider's models.")
-    models.add_argument("provider", nargs="?", help="the default provider where none is named")
-    pull = command("pull", "Fetch a model to where its provider keeps them, such as Ollama.")
-    pull.add_argument("model", help="provider/model, such as ollama/llama3.2")
-    providers = command("providers", "List the providers: what they serve and can, and whether a key is set.")
-    providers.add_argument("provider", nargs="?", help="show this one in full")
-    download = command("download", "Fetch a GGUF file for a model inside the process; goes on where it was broken off.")
-    download.add_argument("source", help="the file's URL, or hf:owner/repo/file.gguf")
-    download.add_argument("-o", "--output", metavar="PATH", help="the file, or the folder, that it is written to")
-    download.add_argument("--sha256", metavar="HEX", help="what its SHA-256 must be, where the host does not say it")
-    command("config", "Show each setting and where it comes from; keys are not shown.")
-    return parser
 
-
-def _add_pipelines(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    """`embed` and `map`, which work from file to file."""
+def _add_pipelines(command: _Command) -> None:
     embed = command("embed", "Turn texts into vectors; with --output, those of a file.")
     embed.add_argument(
         "texts",
@@ -127,6 +122,19 @@ def _add_pipelines(command: Callable[[str, str], argparse.ArgumentParser]) -> No
     mapping.add_argument("--mode", choices=("requests", "batch"), default="requests", help="batch: cheaper, in hours")
     mapping.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer")
     mapping.add_argument("--temperature", type=float, metavar="T", help="0 is the most predictable")
+
+
+def _add_models(command: _Command) -> None:
+    models = command("models", "List a provider's models.")
+    models.add_argument("provider", nargs="?", help="the default provider where none is named")
+    pull = command("pull", "Fetch a model to where its provider keeps them, such as Ollama.")
+    pull.add_argument("model", help="provider/model, such as ollama/llama3.2")
+    providers = command("providers", "List the providers: what they serve and can, and whether a key is set.")
+    providers.add_argument("provider", nargs="?", help="show this one in full")
+    download = command("download", "Fetch a GGUF file for a model inside the process; goes on where it was broken off.")
+    download.add_argument("source", help="the file's URL, or hf:owner/repo/file.gguf")
+    download.add_argument("-o", "--output", metavar="PATH", help="the file, or the folder, that it is written to")
+    download.add_argument("--sha256", metavar="HEX", help="what its SHA-256 must be, where the host does not say it")
 
 
 def _add_file_options(parser: argparse.ArgumentParser, what: str, field: str, *, required: bool = False) -> None:

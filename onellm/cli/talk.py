@@ -156,7 +156,7 @@ async def _answer(
     if spoken is not None:
         notice(f"{arguments.output}: {spoken.seconds:.1f} s")
     if speaker is not None:
-        await speaker.drain()
+        await speaker.adrain()
 
 
 def _opened(stack: AsyncExitStack, path: str) -> WavReader:

@@ -1,5 +1,7 @@
 """One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
+from typing import TYPE_CHECKING
+
 from onellm.dialects.base import (
     BatchDialect,
     ChatDialect,
@@ -51,6 +53,9 @@ from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENA
 from onellm.providers.small_hosts import SMALL
 from onellm.providers.together import TogetherChat
 
+if TYPE_CHECKING:
+    from onellm.dialects.realtime import RealtimeDialect
+
 
 def compatible(
     name: str,
@@ -73,6 +78,7 @@ def compatible(
     models: ModelsDialect | None = None,
     moderations: ModerationDialect | None = None,
     rerank: RerankDialect | None = None,
+    realtime: "RealtimeDialect | None" = None,
 ) -> HttpProvider:
     """A host of your own that speaks OpenAI's API, to be registered.
 
@@ -100,6 +106,7 @@ def compatible(
         models=models or OpenAIModels(),
         moderations=moderations,
         rerank=rerank,
+        realtime=realtime or OpenAIRealtime(lifetime=None),
     )
 
 
@@ -188,6 +195,7 @@ _ROWS = (
         files=OpenAIFiles(),
         batches=OpenAIBatches(),
         models=OpenAIModels(),
+        realtime=OpenAIRealtime(lifetime=None),
         docs="https://platform.openai.com/docs/api-reference",
     ),
     HttpProvider(

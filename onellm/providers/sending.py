@@ -11,7 +11,7 @@ from onellm.dialects.base import Dialect, ErrorDecoder, HttpRequest, StreamDiale
 from onellm.dialects.errors import request_id
 from onellm.dialects.lenient import encode_json
 from onellm.errors import APIStatusError, OneLLMError
-from onellm.providers.answers import HttpAnswerStream, HttpBinary, locate, open_answer
+from onellm.providers.answers import HttpAnswerStream, HttpBinary, locate, note_usage, open_answer
 from onellm.providers.auth import BEARER, Auth, Outgoing, Renews, previewed_headers
 from onellm.providers.protocols import Binary, Call, Pace, ProviderSettings, Response, ResponseStream
 from onellm.types.base import Answer
@@ -54,6 +54,8 @@ class HttpHost(Struct, frozen=True, kw_only=True):
             if response.status >= _REDIRECT:
                 raise refusal(dialect, response.status, response.headers, response.body)
             reply = dialect.decode_response(response.body, request)
+            if call.pace is not None:
+                note_usage(response, reply)
         except OneLLMError as exc:
             if http is not None:
                 _mark_final(exc, http)

@@ -116,6 +116,8 @@ class Core:
         self._usual.pop(provider.name, None)
         if self._binding is not None:
             self._binding.forget(provider.name)
+        if self._pacing is not None:
+            self._pacing.forget(provider.name)
 
     def add_layer(self, layer: "Layer") -> None:
         """Put a layer around every call from here on, outside of those that are there."""
@@ -266,6 +268,8 @@ class Core:
         """Close the connections."""
         if self._transport is not None:
             await self._transport.aclose()
+        if self._pacing is not None:
+            await self._pacing.aclose()
 
     def _settings(self, provider: Provider) -> ProviderSettings:
         arguments = self._arguments.get(provider.name, {})

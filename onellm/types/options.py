@@ -31,7 +31,7 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connect:     a new connection: name look-up, TCP, TLS
     first_byte:  from sending the request to the first byte of the answer's body
     idle:        between two reads of a stream; keep-alive comments count as life
-    total:       the whole call, one attempt, the stream's reading included
+    total:       the whole call, one attempt, its wait for a turn and the stream's reading included
     until:       not a length but an end: the time of `time.monotonic` at which every attempt, and every wait between
                  them, is over. It is what `deadline=` sets
     """

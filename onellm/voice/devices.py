@@ -1,6 +1,7 @@
 """A microphone and a loudspeaker, by `sounddevice` (https://python-sounddevice.readthedocs.io)."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -11,6 +12,7 @@ from onellm.voice.playback import PlaybackQueue
 
 _SAMPLE = 2  # bytes
 _PIECE_MS = 40
+_LOOK = 0.5  # seconds between two looks of a thread that waits: on Windows Ctrl-C is seen between waits
 _NAMES = {"input": "microphone", "output": "loudspeaker"}
 
 # The callback of a stream: its buffer, frames in it, times, and what went wrong.
@@ -63,46 +65,84 @@ class _Backend:
 
 
 class _Device:
-    """One direction of sound, 16-bit mono; it runs while the block lasts."""
+    """One direction of sound, 16-bit mono; it runs while the block lasts, `with` or `async with`."""
 
     def __init__(self, kind: Literal["input", "output"], device: int | str | None, rate: int | None) -> None:
         self._kind: Literal["input", "output"] = kind
         self._backend = _Backend()
         self._device = device
         self._stream: _Stream | None = None
+        self._over = False
+        self._news = threading.Condition()  # for threads that wait
+        self._bell = asyncio.Event()  # for tasks that wait
+        self._loop: asyncio.AbstractEventLoop | None = None
         try:
             found = self._backend.query(device, kind)
         except self._backend.failures as exc:
-            raise ConfigurationError(f"no {_NAMES[kind]}{self._named}: {exc}") from exc
+            named = "" if device is None else f" {device!r}"
+            raise ConfigurationError(f"no {_NAMES[kind]}{named}: {exc}") from exc
         self.rate = rate or round(found["default_samplerate"])
         self.name = str(found["name"])
 
-    @property
-    def _named(self) -> str:
-        return "" if self._device is None else f" {self._device!r}"
+    def __enter__(self) -> Self:
+        self._begin(None)
+        return self
 
-    def _open(self, callback: _Callback, finished: Callable[[], None]) -> _Stream:
+    def __exit__(self, *exc_info: object) -> None:
+        self._finish()
+
+    async def __aenter__(self) -> Self:
+        self._begin(asyncio.get_running_loop())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._finish()
+
+    def _begin(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._loop = loop
+        self._over = False
         try:
-            self._stream = stream = self._backend.opens[self._kind](
+            self._stream = self._backend.opens[self._kind](
                 samplerate=self.rate,
                 blocksize=self.rate * _PIECE_MS // 1000,
                 device=self._device,
                 channels=1,
                 dtype="int16",
-                callback=callback,
-                finished_callback=finished,
+                callback=self._turn,
+                finished_callback=self._end,
             )
-            stream.start()
+            self._stream.start()
         except self._backend.failures as exc:
-            self._close()
+            self._finish()
             raise ConfigurationError(f"the {_NAMES[self._kind]} {self.name!r} at {self.rate} Hz: {exc}") from exc
-        return stream
 
-    def _close(self) -> None:
+    def _finish(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.abort()
             stream.close()
+        self._end()
+
+    def _turn(self, buffer: Any, _frames: int, _times: object, _flags: object) -> None:
+        """What the device does again and again, in its own thread."""
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        self._over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let those who wait look again; from any thread."""
+        with self._news:
+            self._news.notify_all()
+        loop = self._loop
+        if loop is None:
+            return
+        try:
+            loop.call_soon_threadsafe(self._bell.set)
+        except RuntimeError:  # the loop has gone before the device
+            if not loop.is_closed():
+                raise
 
 
 class Microphone(_Device):
@@ -112,65 +152,66 @@ class Microphone(_Device):
             async for pcm in microphone:
                 await session.send_audio(pcm)
 
-    Pieces are of 40 ms, 16-bit mono. At most 10 seconds wait; of what comes beyond, the oldest is dropped.
+    Without an event loop it is `with` and `for`, in a thread of its own beside the session's events. Pieces are of
+    40 ms, 16-bit mono. At most 10 seconds wait; of what comes beyond, the oldest is dropped.
 
     device:  its number or name, as `python -m sounddevice` lists them; the system's own choice unless told otherwise
     rate:    samples a second; the device's own unless told otherwise, for not every device has others
 
     Raises:
         MissingDependencyError: sounddevice is not installed, or PortAudio is not.
-        ConfigurationError: there is no microphone, or it cannot be opened.
+        ConfigurationError: there is no microphone, it cannot be opened, or it has gone.
     """
 
     def __init__(self, *, device: int | str | None = None, rate: int | None = None) -> None:
         super().__init__("input", device, rate)
         self._pieces: deque[bytes] = deque(maxlen=10_000 // _PIECE_MS)
-        self._came = asyncio.Event()
         self._dropped = 0
-        self._over = False
 
     @property
     def lost_ms(self) -> int:
         """Milliseconds of sound that nobody took in time."""
         return self._dropped * 1000 // (self.rate * _SAMPLE)
 
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-
-        def heard(buffer: Any, _frames: int, _times: object, _flags: object) -> None:
-            _tell(loop, self._put, bytes(buffer))
-
-        self._over = False
-        self._open(heard, lambda: _tell(loop, self._end))
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._close()
-        self._pieces.clear()
-        self._end()
-
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._pieces:
-            if self._over:
-                if self._stream is None:
-                    raise StopAsyncIteration
-                raise ConfigurationError(f"the microphone {self.name!r} has gone")
-            self._came.clear()
-            await self._came.wait()
-        return self._pieces.popleft()
+        while (piece := self._next()) is None:
+            self._bell.clear()
+            await self._bell.wait()
+        if not piece:
+            raise StopAsyncIteration
+        return piece
 
-    def _put(self, pcm: bytes) -> None:
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        with self._news:
+            while (piece := self._next()) is None:
+                self._news.wait(_LOOK)
+        if not piece:
+            raise StopIteration
+        return piece
+
+    def _next(self) -> bytes | None:
+        """The next piece; None where it is to be waited for, b"" where there will be none."""
+        if self._pieces:
+            return self._pieces.popleft()
+        if self._over and self._stream is not None:
+            raise ConfigurationError(f"the microphone {self.name!r} has gone")
+        return b"" if self._over else None
+
+    def _turn(self, buffer: Any, _frames: int, _times: object, _flags: object) -> None:
         if len(self._pieces) == self._pieces.maxlen:
-            self._dropped += len(self._pieces[0])
-        self._pieces.append(pcm)
-        self._came.set()
+            self._dropped += len(buffer)
+        self._pieces.append(bytes(buffer))
+        self._wake()
 
-    def _end(self) -> None:
-        self._over = True
-        self._came.set()
+    def _finish(self) -> None:
+        super()._finish()
+        self._pieces.clear()
 
 
 class Speaker(_Device):
@@ -193,38 +234,32 @@ class Speaker(_Device):
     def __init__(self, *, device: int | str | None = None, rate: int | None = None) -> None:
         super().__init__("output", device, rate)
         self.playback = PlaybackQueue(self.rate)
-        self._silent = asyncio.Event()
         self._awaited = False
 
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-
-        def play(buffer: Any, _frames: int, _times: object, _flags: object) -> None:
-            buffer[:] = self.playback.take(len(buffer))
-            if self._awaited and not self.playback.playing:
-                _tell(loop, self._silent.set)
-
-        self.playback.latency = self._open(play, lambda: _tell(loop, self._silent.set)).latency
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._close()
-
-    async def drain(self) -> None:
+    async def adrain(self) -> None:
         """Wait until all that was said is heard, or the loudspeaker is gone."""
-        self._silent.clear()
-        self._awaited = True
-        try:
-            if self.playback.playing and self._stream is not None:
-                await self._silent.wait()
-        finally:
+        while self._sounds():
+            self._awaited = True
+            self._bell.clear()
+            await self._bell.wait()
+
+    def drain(self) -> None:
+        """Wait until all that was said is heard, or the loudspeaker is gone; for threads."""
+        with self._news:
+            while self._sounds():
+                self._awaited = True
+                self._news.wait(_LOOK)
+
+    def _sounds(self) -> bool:
+        return not self._over and self._stream is not None and self.playback.playing
+
+    def _begin(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        super()._begin(loop)
+        if self._stream is not None:
+            self.playback.latency = self._stream.latency
+
+    def _turn(self, buffer: Any, _frames: int, _times: object, _flags: object) -> None:
+        buffer[:] = self.playback.take(len(buffer))
+        if self._awaited and not self.playback.playing:
             self._awaited = False
-
-
-def _tell(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *given: object) -> None:
-    """Have a call made in the loop, from the device's thread; nothing where the loop has gone before the device."""
-    try:
-        loop.call_soon_threadsafe(call, *given)
-    except RuntimeError:
-        if not loop.is_closed():
-            raise
+            self._wake()

@@ -71,7 +71,7 @@ class PlaybackQueue:
                 self._put(event)
             case AudioDone() | ResponseDone():
                 self._end(event)
-            case InputSpeechStarted():
+            case InputSpeechStarted(interrupts=True):
                 return self.stop()
             case Interrupted():
                 return self.stop() or self._never_came(event)
@@ -181,7 +181,9 @@ class _Turn(Struct, kw_only=True):
     """What is said in one item. Positions are in bytes of all that the loudspeaker was given.
 
     pieces:  what waits, in whole samples; half a sample waits in `half` for its other half
-    runs:    what was taken: from where to where, without the silence where nothing was there in time
+    runs:    what was taken and is not all heard: from where to where, without the silence where nothing was there in
+             time
+    heard:   of what was taken, how much is no more in `runs`
     size:    of all that has come
     """
 
@@ -189,7 +191,8 @@ class _Turn(Struct, kw_only=True):
     response_id: str
     pieces: deque[memoryview] = field(default_factory=deque[memoryview])
     half: bytes = b""
-    runs: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    runs: deque[tuple[int, int]] = field(default_factory=deque[tuple[int, int]])
+    heard: int = 0
     size: int = 0
     over: bool = False
 
@@ -221,5 +224,8 @@ class _Turn(Struct, kw_only=True):
         return piece
 
     def heard_until(self, position: int) -> int:
-        """How much of it lies before a position."""
-        return sum(max(0, min(last, position) - first) for first, last in self.runs)
+        """How much of it lies before a position, which is never before one that was asked for earlier."""
+        while self.runs and self.runs[0][1] <= position:
+            first, last = self.runs.popleft()
+            self.heard += last - first
+        return self.heard + (max(0, position - self.runs[0][0]) if self.runs else 0)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from command_line import ROOT, Ran, require
 from realtime_server import Peer, RealtimeServer, ready, response_created, response_done
-from voice_host import echoes, hear, interrupts, say_much
+from voice_host import committed, echoes, hear, interrupts, say_much, spoken
 
 from onellm import WavReader, WavWriter
 
@@ -105,6 +105,22 @@ async def test_an_answer_in_text_is_shown(onellm: Run, server: RealtimeServer) -
     ran = await onellm("talk", "--input", "question.wav", "--output", "answer.wav")
     assert (ran.code, ran.out) == (0, "model: Two lines\n")
     assert sound_of("answer.wav") == b""
+
+
+async def test_words_that_do_not_come_are_not_waited_for_long(
+    onellm: Run, server: RealtimeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is there, and so is the end of it."""
+
+    async def script(peer: Peer) -> None:
+        await ready(peer)
+        heard = await hear(peer)
+        peer.send(committed(), response_created(), *spoken(heard, "Yes."), response_done())
+
+    monkeypatch.setattr("onellm.cli.talk._LATE", 0.05)
+    server.plays(script)
+    ran = await onellm("talk", "--input", "question.wav", "--output", "answer.wav")
+    assert ran == Ran(0, "model: Yes.\n", "onellm: answer.wav: 0.2 s\n")
 
 
 async def refused(peer: Peer) -> None:
@@ -242,7 +258,7 @@ async def test_who_speaks_over_the_model_stops_it(start: Start, server: Realtime
     assert out.decode() == "you: Tell me a story.\nmodel: A long story.\n" == text_of("words.txt")
     played = bytes_of(devices)
     last = len(played.rstrip(b"\0"))
-    assert played[last:].count(0) == len(played) - last > 16_000  # silence, of half a second and more
+    assert played[last:].count(0) == len(played) - last > 6_400  # silence, of 0.2 s and more
     sounding = len(played[:last].lstrip(b"\0")) / 2 / 16_000 * 1000
     assert heard[0] == pytest.approx(sounding, abs=100)
     first = server.peer.received[1]
@@ -356,6 +372,33 @@ async def test_a_session_that_ends_while_the_microphone_hears_ends_the_command(
         assert process.returncode == code
         last = err.decode().splitlines()[1:]
         assert [line.startswith(says) for line in last] == [True] * bool(says), last
+
+
+@pytest.mark.usefixtures("devices")
+async def test_a_connection_that_is_lost_is_made_anew(start: Start, server: RealtimeServer) -> None:
+    """And it is said what became of the conversation; what the provider refuses is said, too."""
+
+    async def lose(peer: Peer) -> None:
+        await ready(peer)
+        await peer.expect("input_audio_buffer.append")
+        peer.reset()
+
+    async def go_on(peer: Peer) -> None:
+        await ready(peer)
+        await peer.expect("input_audio_buffer.append")
+        peer.send({"type": "error", "error": {"type": "invalid_request_error", "code": "no", "message": "Not that."}})
+        peer.send(response_created(), *spoken(QUESTION, "Yes."), response_done())
+        await peer.expect(*["input_audio_buffer.append"] * 10)
+        await peer.close(1000)
+
+    server.plays(lose, go_on)
+    process = await start("talk")
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (0, b"model: Yes.\n")
+    assert err.decode().splitlines()[1:] == [
+        "onellm: the connection was lost; the conversation goes on from what was said",
+        "onellm: Not that.",
+    ]
 
 
 async def ends(peer: Peer, code: int) -> None:

@@ -306,6 +306,13 @@ def test_speech_of_the_user_where_live_says_so() -> None:
     ]
 
 
+def test_speech_that_does_not_interrupt_says_so() -> None:
+    """By the setup; or the sound of the model would be dropped though it speaks on."""
+    session = codec(turn_detection={"type": "server_vad", "interrupt_response": False})
+    started = dump({"voiceActivity": {"voiceActivityType": "ACTIVITY_START"}})
+    assert says(session, started) == [InputSpeechStarted(interrupts=False)]
+
+
 def test_an_error_in_a_frame_leaves_the_session() -> None:
     """It is rare: most errors are a close."""
     frame = dump({"error": {"code": 3, "message": "no such field", "status": "INVALID_ARGUMENT"}})

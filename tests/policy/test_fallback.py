@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hosts import Hosts
 from loopback import Answer, Loopback, Recorded, soon, streamed
+from threaded import Provider
 from wire.chat_completions import embeddings
 from wire.openai import (
     ASK,
@@ -39,6 +40,7 @@ from onellm import (
     InvalidRequestError,
     MissingKeyError,
     NotFoundError,
+    OneLLM,
     QuotaExceededError,
     RateLimitError,
     Route,
@@ -573,3 +575,22 @@ async def test_responses_fall_back_before_their_first_text(client: AsyncOneLLM, 
         model="a/one", input="x", stream=True, fallback_models=["b/two"], max_retries=0
     )
     assert [piece async for piece in stream.text()] == ["Hi"]
+
+
+def test_a_blocking_client_falls_back_and_restarts() -> None:
+    """In one thread of the caller's, streams too."""
+    provider = Provider()
+    try:
+        hosts = Hosts(provider.loopback)
+        hosts.play(a=[DOWN, streamed(*STREAM[:3], done=False, cut="close"), DOWN], b=[OK, streamed(*WORDS)])
+        with OneLLM(providers=hosts.providers) as client:
+            reply = client.chat.completions.create(**TO_B)
+            assert (reply.provider, len(reply.fallbacks)) == ("b", 1)
+            texts: dict[int, str] = {}
+            with client.chat.completions.create(**TO_B, stream=True, on_interrupt="restart") as stream:
+                for piece in stream.text():
+                    texts[stream.restarts] = texts.get(stream.restarts, "") + piece
+                assert len(stream.get_final_completion().fallbacks) == 2
+        assert texts[1] == "Bonjour"
+    finally:
+        provider.close()

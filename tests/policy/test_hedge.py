@@ -1,6 +1,8 @@
 """Hedging: another is asked when the first is late; who answers first wins, and the others end at once."""
 
 import asyncio
+import io
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -173,6 +175,25 @@ async def test_the_client_may_hedge_every_call(hosts: Hosts) -> None:
     hosts.play(a=SILENT, b=OK)
     async with AsyncOneLLM(providers=hosts.providers, hedge=Hedge(after=SOON, to=["b/two"])) as client:
         assert (await soon(client.chat.completions.create(**ONE))).provider == "b"
+
+
+async def test_what_makes_something_is_not_asked_twice(hosts: Hosts) -> None:
+    """A file would be there twice; and where one source gives the bytes, two cannot read it."""
+
+    async def late() -> None:
+        await soon(asyncio.to_thread(time.sleep, 0.1))
+
+    pause: Any = {0: late}
+    hosts.play(a=Answer(chunks=[{"id": "file-1", "object": "file"}], pause=pause))
+    async with AsyncOneLLM(providers=hosts.providers, hedge=Hedge(after=0.01)) as client:
+        await client.files.create(file=b"x", purpose="batch", provider="a")
+        await client.files.retrieve("file-1", provider="a")
+        assert len(hosts.requests) == 2
+        hosts.play(a=Answer(chunks=[{"text": "hi"}], pause=pause))
+        await client.audio.transcriptions.create(model="a/one", file=("a.wav", io.BytesIO(b"RIFF")))
+        assert len(hosts.requests) == 3
+        await client.audio.transcriptions.create(model="a/one", file=("a.wav", b"RIFF"))
+        assert len(hosts.requests) == 5
 
 
 async def test_what_is_no_hedge(client: AsyncOneLLM) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -86,10 +87,10 @@ async def test_a_speaker_plays_what_is_fed(sound: ModuleType) -> None:
 async def test_a_speaker_is_drained_when_all_was_heard(sound: ModuleType) -> None:
     """Also what the device still holds; at once where there is nothing."""
     async with Speaker() as speaker:
-        await speaker.drain()
+        await speaker.adrain()
         speaker.playback.feed(AudioDelta(pcm=bytes(640), item_id="i", response_id="r"))
         speaker.playback.feed(AudioDone(item_id="i", response_id="r"))
-        drained = asyncio.create_task(speaker.drain())
+        drained = asyncio.create_task(speaker.adrain())
         await asyncio.sleep(0)
         for size in (640, 160):
             sound.opened[0].drive(bytearray(size))
@@ -102,11 +103,52 @@ async def test_a_speaker_is_drained_when_all_was_heard(sound: ModuleType) -> Non
 async def test_a_speaker_that_is_gone_is_not_waited_for(sound: ModuleType) -> None:
     async with Speaker() as speaker:
         speaker.playback.feed(AudioDelta(pcm=bytes(640), item_id="i", response_id="r"))
-        drained = asyncio.create_task(speaker.drain())
+        drained = asyncio.create_task(speaker.adrain())
         await asyncio.sleep(0)
         sound.opened[0].unplug()
         await drained
-    await speaker.drain()
+    await speaker.adrain()
+
+
+def test_without_a_loop_a_thread_hears(sound: ModuleType) -> None:
+    """Waiting for what comes, to the end of the block, or an error."""
+    microphone = Microphone()
+    heard: list[bytes] = []
+    first = threading.Event()
+
+    def hear() -> None:
+        for pcm in microphone:
+            heard.append(pcm)
+            first.set()
+
+    thread = threading.Thread(target=hear)
+    with microphone:
+        thread.start()
+        sound.opened[0].drive(b"one!")
+        assert first.wait(30)
+    thread.join(30)
+    assert (heard, thread.is_alive()) == ([b"one!"], False)
+    with microphone:
+        sound.opened[1].drive(b"two!")
+        assert next(microphone) == b"two!"
+        sound.opened[1].unplug()
+        with pytest.raises(ConfigurationError, match="has gone"):
+            next(microphone)
+
+
+def test_without_a_loop_a_thread_waits_for_what_is_heard(sound: ModuleType) -> None:
+    with Speaker() as speaker:
+        speaker.drain()
+        speaker.playback.feed(AudioDelta(pcm=bytes(640), item_id="i", response_id="r"))
+        speaker.playback.feed(AudioDone(item_id="i", response_id="r"))
+        thread = threading.Thread(target=speaker.drain)
+        thread.start()
+        sound.opened[0].drive(bytearray(800))
+        assert speaker.playback.playing
+        sound.opened[0].drive(bytearray(160))
+        thread.join(30)
+        assert not thread.is_alive()
+    speaker.drain()
 
 
 async def test_a_device_may_outlive_the_loop(sound: ModuleType) -> None:

@@ -72,6 +72,11 @@ def test_nothing_is_cut_where_nothing_is_played(event: RealtimeEvent) -> None:
     assert playback.feed(event) is None
 
 
+def test_the_model_speaks_on_where_speech_does_not_interrupt_it() -> None:
+    playback = playing(sound(500), InputSpeechStarted(interrupts=False))
+    assert playback.waiting_ms == 500
+
+
 def test_sound_that_is_late_is_still_awaited() -> None:
     """All that came was heard, but the item has not ended: it is cut off there, and silence is not counted."""
     playback = playing(sound(10))

@@ -305,9 +305,9 @@ class LiveCodec:
                 events.add(SessionExpiring, time_left=seconds(read(raw, GoAway).timeLeft), handle=self._handle)
             case "voiceActivity":
                 activity = read(raw, VoiceActivity)
-                return _spoken(activity.voiceActivityType, seconds(activity.audioOffset), events)
+                return self._spoken(activity.voiceActivityType, seconds(activity.audioOffset), events)
             case "voiceActivityDetectionSignal":
-                return _spoken(read(raw, SignalledActivity).vadSignalType, None, events)
+                return self._spoken(read(raw, SignalledActivity).vadSignalType, None, events)
             case "toolCallCancellation":
                 self._withdraw(read(raw, Ids).ids, events)
             case "usageMetadata":
@@ -318,6 +318,18 @@ class LiveCodec:
                 info = errors.parse_error(events.raw)
                 code = info.code or (str(info.status) if info.status else None)
                 events.add(SessionError, message=info.message, type=info.type, code=code)
+            case _:
+                return False
+        return True
+
+    def _spoken(self, kind: str | int | None, offset: float | None, events: Events) -> bool:
+        """Where the user speaks, and stops; False for a kind that is not known."""
+        at = None if offset is None else round(offset * 1000)
+        match kind:
+            case "ACTIVITY_START" | "VAD_SIGNAL_TYPE_SOS":
+                events.add(InputSpeechStarted, offset_ms=at, interrupts=self._asked.interrupts)
+            case "ACTIVITY_END" | "VAD_SIGNAL_TYPE_EOS":
+                events.add(InputSpeechStopped, offset_ms=at)
             case _:
                 return False
         return True
@@ -372,19 +384,6 @@ class LiveCodec:
 
 def _place(name: str) -> int:
     return _PLACES.get(name, len(_PLACES))
-
-
-def _spoken(kind: str | int | None, offset: float | None, events: Events) -> bool:
-    """Where the user speaks, and stops; False for a kind that is not known."""
-    at = None if offset is None else round(offset * 1000)
-    match kind:
-        case "ACTIVITY_START" | "VAD_SIGNAL_TYPE_SOS":
-            events.add(InputSpeechStarted, offset_ms=at)
-        case "ACTIVITY_END" | "VAD_SIGNAL_TYPE_EOS":
-            events.add(InputSpeechStopped, offset_ms=at)
-        case _:
-            return False
-    return True
 
 
 def _others(raw: Raw) -> list[str]:

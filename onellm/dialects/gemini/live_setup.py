@@ -40,20 +40,23 @@ _CHAT_ONLY = ("tool_config", "image_config", "cached_content", "continuation_tok
 class Asked:
     """A session as it was asked for: the setup, and what the codec has to know of it.
 
-    setup:    the frame's content, without the handle of a session that is resumed
-    options:  those of sessions
-    manual:   whether the caller says when a turn begins and ends
-    rate:     of the caller's audio, samples a second
-    handle:   of the session that is to go on
+    setup:       the frame's content, without the handle of a session that is resumed
+    options:     those of sessions
+    manual:      whether the caller says when a turn begins and ends
+    interrupts:  whether the user's speech stops the model
+    rate:        of the caller's audio, samples a second
+    handle:      of the session that is to go on
     """
 
-    __slots__ = ("handle", "manual", "options", "rate", "setup")
+    __slots__ = ("handle", "interrupts", "manual", "options", "rate", "setup")
 
     def __init__(self, setup: dict[str, Any], options: LiveOptions, params: Mapping[str, Any]) -> None:
         self.setup = setup
         self.options = options
-        detection: dict[str, Any] = (setup.get("realtimeInputConfig") or {}).get("automaticActivityDetection") or {}
+        heard: dict[str, Any] = setup.get("realtimeInputConfig") or {}
+        detection: dict[str, Any] = heard.get("automaticActivityDetection") or {}
         self.manual = detection.get("disabled") is True
+        self.interrupts = heard.get("activityHandling") != "NO_INTERRUPTION"
         self.rate: int = params.get("input_rate") or INPUT_RATE
         self.handle: str | None = params.get("resume")
 
