@@ -11,7 +11,13 @@ from msgspec import Struct
 from onellm.errors import InvalidRequestError, OneLLMError
 from onellm.types.pipelines import Id
 
-_HOW = {"extra_headers", "max_retries", "on_unsupported", "timeout"}  # how a request is sent, and not what it asks
+# How a request is sent, and by whom it may be answered; not what it asks.
+_HOW = frozenset(
+    {
+        *("deadline", "extra_headers", "fallback_models", "fallback_on", "hedge", "max_retries", "on_interrupt"),
+        *("on_unsupported", "priority", "timeout"),
+    }
+)
 
 
 class Request(Struct, frozen=True, kw_only=True):
