@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        CacheUnavailableError,
         CheckpointError,
         CircuitOpenError,
         ClientClosedError,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from onellm.policy.retry import RetryPolicy
+    from onellm.policy.stores import MemoryCache, RedisCache, SQLiteCache
     from onellm.providers.registry import get_provider, list_providers, register_provider
     from onellm.resources.audio import AsyncSpeechResponse, AsyncSpeechStream, AsyncTranscriptionStream
     from onellm.resources.batches import AsyncBatchResults
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from onellm.types.anthropic import AnthropicOptions
     from onellm.types.batches import BatchRequest, BatchResult
     from onellm.types.bedrock import BedrockOptions
+    from onellm.types.caching import CacheHit, CacheStore, SemanticCache
     from onellm.types.capabilities import Capabilities, Capability
     from onellm.types.cohere import CohereOptions
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
@@ -123,6 +126,7 @@ _HOMES = {
         "APITimeoutError",
         "AuthenticationError",
         "BadRequestError",
+        "CacheUnavailableError",
         "CheckpointError",
         "CircuitOpenError",
         "ClientClosedError",
@@ -155,6 +159,7 @@ _HOMES = {
         "UsageError",
     ),
     "policy.retry": ("RetryPolicy",),
+    "policy.stores": ("MemoryCache", "RedisCache", "SQLiteCache"),
     "providers.registry": ("get_provider", "list_providers", "register_provider"),
     "resources.audio": ("AsyncSpeechResponse", "AsyncSpeechStream", "AsyncTranscriptionStream"),
     "resources.batches": ("AsyncBatchResults",),
@@ -181,6 +186,7 @@ _HOMES = {
     "types.anthropic": ("AnthropicOptions",),
     "types.batches": ("BatchRequest", "BatchResult"),
     "types.bedrock": ("BedrockOptions",),
+    "types.caching": ("CacheHit", "CacheStore", "SemanticCache"),
     "types.capabilities": ("Capabilities", "Capability"),
     "types.cohere": ("CohereOptions",),
     "types.events": ("ErrorEvent", "RequestEvent", "ResponseEvent", "RetryEvent"),
@@ -229,6 +235,9 @@ __all__ = [
     "BedrockOptions",
     "BinaryResponse",
     "Breaker",
+    "CacheHit",
+    "CacheStore",
+    "CacheUnavailableError",
     "Capabilities",
     "Capability",
     "ChatCompletion",
@@ -261,6 +270,7 @@ __all__ = [
     "InvalidRequestError",
     "Limits",
     "MaxTurnsError",
+    "MemoryCache",
     "MissingDependencyError",
     "MissingKeyError",
     "ModelPull",
@@ -278,6 +288,7 @@ __all__ = [
     "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",
+    "RedisCache",
     "RequestEvent",
     "RequestTimeoutError",
     "RequestTooLargeError",
@@ -292,6 +303,8 @@ __all__ = [
     "RunReply",
     "RunToolCall",
     "RunToolResult",
+    "SQLiteCache",
+    "SemanticCache",
     "Speech",
     "SpeechResponse",
     "SpeechStream",

@@ -43,7 +43,10 @@ if TYPE_CHECKING:
     from onellm.types.execution import CircuitState
     from onellm.types.secret import Secret
 
-_AROUND = ("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt")
+_AROUND = (
+    *("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt"),
+    *("answer_cache", "answer_cache_ttl", "share"),
+)
 _OPTIONS = (
     "extra_body",
     "extra_headers",
@@ -136,9 +139,14 @@ class Core:
         self._bound.pop(provider.name, None)
         self._usual.pop(provider.name, None)
 
-    def add_layer(self, layer: "Layer") -> None:
-        """Put a layer around every call from here on, outside of those that are there."""
-        self._layers = (layer, *self._layers)
+    @property
+    def layers(self) -> "tuple[Layer, ...]":
+        """What stands around every call, from the outside in."""
+        return self._layers
+
+    def add_layer(self, layer: "Layer", *, innermost: bool = False) -> None:
+        """Put a layer around every call from here on, outside of those that are there, or inside of them."""
+        self._layers = (*self._layers, layer) if innermost else (layer, *self._layers)
         self._execution = None
         self._usual.clear()
 
@@ -267,6 +275,10 @@ class Core:
         )
         if not asked and not usual:
             return None
+        if asked.keys() & _KEPT:
+            from onellm.resources.layers import check_asked  # noqa: PLC0415 - for callers who ask for it
+
+            check_asked(self, asked)
         if self._execution is None:
             self._execution = self._make_execution()
         if not asked:
@@ -438,6 +450,7 @@ class _Late:
         await self._core.aclose()
 
 
+_KEPT = {"answer_cache", "answer_cache_ttl", "share"}
 _MOST_NAMED = 8
 _WRITES = ("chat", "completions", "responses")
 # Which flag of a provider stands for an argument that it does not take.
