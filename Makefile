@@ -64,7 +64,7 @@ docs-check: $(VENV)/.developer ## fail where `make docs` would change something
 	$(PY) -m onellm.cli.provider_table --check
 
 bench: $(VENV)/.developer ## run the benchmarks and print their tables
-	@set -e; for name in sse reducers portal run; do echo "== $$name"; $(PY) -m benchmarks.$$name; done
+	@set -e; for name in sse reducers portal run pipeline; do echo "== $$name"; $(PY) -m benchmarks.$$name; done
 
 clean: ## remove the environments and everything that was built
 	rm -rf .venv* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

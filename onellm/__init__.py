@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from onellm._sync.images import ImageStream
     from onellm._sync.pages import Page
     from onellm._sync.parsing import ParsedChatCompletionStream
-    from onellm._sync.pipelines import EmbeddingStream
+    from onellm._sync.pipelines import ChatMap, EmbeddingStream
+    from onellm._sync.realtime import RealtimeSession
     from onellm._sync.responses import ResponseStream
     from onellm._sync.runs import ToolRun
     from onellm._sync.streams import ChatCompletionStream, CompletionStream, ModelPull
@@ -70,7 +71,8 @@ if TYPE_CHECKING:
     from onellm.resources.media import audio, document, image
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
-    from onellm.resources.pipelines import AsyncEmbeddingStream
+    from onellm.resources.pipelines import AsyncChatMap, AsyncEmbeddingStream
+    from onellm.resources.realtime import AsyncRealtimeSession
     from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.runs import AsyncToolRun
     from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream, AsyncModelPull
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         Embedding,
         File,
         Image,
+        Realtime,
         Speech,
         configure,
     )
@@ -94,14 +97,51 @@ if TYPE_CHECKING:
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.functions import FunctionTool
-    from onellm.types.google import GoogleOptions
-    from onellm.types.limits import Limits
+    from onellm.types.google import GoogleOptions, LiveOptions
+    from onellm.types.limits import Limits, RedisLimits
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import Hedge, HttpOptions, Timeouts
     from onellm.types.parsed import ParsedChatCompletion
-    from onellm.types.pipelines import EmbeddingBatch, PipelineFailure, PipelineProgress
+    from onellm.types.pipelines import ChatResult, EmbeddingBatch, PipelineFailure, PipelineProgress
     from onellm.types.preview import PreviewedRequest
+    from onellm.types.realtime import RealtimeToken, Reconnect
+    from onellm.types.realtime_events import (
+        AudioDelta,
+        AudioDone,
+        InputCommitted,
+        InputSpeechStarted,
+        InputSpeechStopped,
+        Interrupted,
+        RateLimitsUpdated,
+        RealtimeEvent,
+        RealtimeToolCall,
+        RealtimeUsage,
+        ResponseDone,
+        ResponseStarted,
+        SessionClosed,
+        SessionError,
+        SessionExpiring,
+        SessionReady,
+        SessionReconnected,
+        SessionResumable,
+        SessionUpdated,
+        SessionWarning,
+        TextDelta,
+        TextDone,
+        ToolCallDelta,
+        ToolCallReady,
+        ToolCallsCancelled,
+        ToolResultSent,
+        TranscriptDelta,
+        TranscriptDone,
+        UnknownEvent,
+    )
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
+    from onellm.voice.devices import Microphone, Speaker
+    from onellm.voice.g711 import decode_g711, encode_g711
+    from onellm.voice.playback import HeardAudio, PlaybackQueue
+    from onellm.voice.resampling import Resampler, resampler
+    from onellm.voice.wav import WavReader, WavWriter
 
 __version__ = "0.1.0"
 
@@ -114,7 +154,8 @@ _HOMES = {
     "_sync.images": ("ImageStream",),
     "_sync.pages": ("Page",),
     "_sync.parsing": ("ParsedChatCompletionStream",),
-    "_sync.pipelines": ("EmbeddingStream",),
+    "_sync.pipelines": ("ChatMap", "EmbeddingStream"),
+    "_sync.realtime": ("RealtimeSession",),
     "_sync.responses": ("ResponseStream",),
     "_sync.runs": ("ToolRun",),
     "_sync.streams": ("ChatCompletionStream", "CompletionStream", "ModelPull"),
@@ -168,7 +209,8 @@ _HOMES = {
     "resources.media": ("audio", "document", "image"),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.parsing": ("AsyncParsedChatCompletionStream",),
-    "resources.pipelines": ("AsyncEmbeddingStream",),
+    "resources.pipelines": ("AsyncChatMap", "AsyncEmbeddingStream"),
+    "resources.realtime": ("AsyncRealtimeSession",),
     "resources.responses": ("AsyncResponseStream",),
     "resources.runs": ("AsyncToolRun",),
     "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream", "AsyncModelPull"),
@@ -180,6 +222,7 @@ _HOMES = {
         "Embedding",
         "File",
         "Image",
+        "Realtime",
         "Speech",
         "configure",
     ),
@@ -192,14 +235,51 @@ _HOMES = {
     "types.events": ("ErrorEvent", "RequestEvent", "ResponseEvent", "RetryEvent"),
     "types.execution": ("Breaker", "CircuitState", "Route"),
     "types.functions": ("FunctionTool",),
-    "types.google": ("GoogleOptions",),
-    "types.limits": ("Limits",),
+    "types.google": ("GoogleOptions", "LiveOptions"),
+    "types.limits": ("Limits", "RedisLimits"),
     "types.ollama": ("OllamaOptions",),
     "types.options": ("Hedge", "HttpOptions", "Timeouts"),
     "types.parsed": ("ParsedChatCompletion",),
-    "types.pipelines": ("EmbeddingBatch", "PipelineFailure", "PipelineProgress"),
+    "types.pipelines": ("ChatResult", "EmbeddingBatch", "PipelineFailure", "PipelineProgress"),
     "types.preview": ("PreviewedRequest",),
+    "types.realtime": ("RealtimeToken", "Reconnect"),
+    "types.realtime_events": (
+        "AudioDelta",
+        "AudioDone",
+        "InputCommitted",
+        "InputSpeechStarted",
+        "InputSpeechStopped",
+        "Interrupted",
+        "RateLimitsUpdated",
+        "RealtimeEvent",
+        "RealtimeToolCall",
+        "RealtimeUsage",
+        "ResponseDone",
+        "ResponseStarted",
+        "SessionClosed",
+        "SessionError",
+        "SessionExpiring",
+        "SessionReady",
+        "SessionReconnected",
+        "SessionResumable",
+        "SessionUpdated",
+        "SessionWarning",
+        "TextDelta",
+        "TextDone",
+        "ToolCallDelta",
+        "ToolCallReady",
+        "ToolCallsCancelled",
+        "ToolResultSent",
+        "TranscriptDelta",
+        "TranscriptDone",
+        "UnknownEvent",
+    ),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
+    "voice.devices": ("Microphone", "Speaker"),
+    "voice.g711": ("decode_g711", "encode_g711"),
+    "voice.playback": ("HeardAudio", "PlaybackQueue"),
+    "voice.resampling": ("Resampler", "resampler"),
+    "voice.wav": ("WavReader", "WavWriter"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -212,6 +292,7 @@ __all__ = [
     "AsyncBatchResults",
     "AsyncBinaryResponse",
     "AsyncChatCompletionStream",
+    "AsyncChatMap",
     "AsyncCompletionStream",
     "AsyncEmbeddingStream",
     "AsyncImageStream",
@@ -220,11 +301,14 @@ __all__ = [
     "AsyncPage",
     "AsyncPages",
     "AsyncParsedChatCompletionStream",
+    "AsyncRealtimeSession",
     "AsyncResponseStream",
     "AsyncSpeechResponse",
     "AsyncSpeechStream",
     "AsyncToolRun",
     "AsyncTranscriptionStream",
+    "AudioDelta",
+    "AudioDone",
     "AudioTranscription",
     "AudioTranslation",
     "AuthenticationError",
@@ -242,6 +326,8 @@ __all__ = [
     "Capability",
     "ChatCompletion",
     "ChatCompletionStream",
+    "ChatMap",
+    "ChatResult",
     "CheckpointError",
     "CircuitOpenError",
     "CircuitState",
@@ -262,15 +348,22 @@ __all__ = [
     "File",
     "FunctionTool",
     "GoogleOptions",
+    "HeardAudio",
     "Hedge",
     "HttpOptions",
     "Image",
     "ImageStream",
+    "InputCommitted",
+    "InputSpeechStarted",
+    "InputSpeechStopped",
     "InternalServerError",
+    "Interrupted",
     "InvalidRequestError",
     "Limits",
+    "LiveOptions",
     "MaxTurnsError",
     "MemoryCache",
+    "Microphone",
     "MissingDependencyError",
     "MissingKeyError",
     "ModelPull",
@@ -285,15 +378,28 @@ __all__ = [
     "PermissionDeniedError",
     "PipelineFailure",
     "PipelineProgress",
+    "PlaybackQueue",
     "PreviewedRequest",
     "QuotaExceededError",
     "RateLimitError",
+    "RateLimitsUpdated",
+    "Realtime",
+    "RealtimeEvent",
+    "RealtimeSession",
+    "RealtimeToken",
+    "RealtimeToolCall",
+    "RealtimeUsage",
+    "Reconnect",
     "RedisCache",
+    "RedisLimits",
     "RequestEvent",
     "RequestTimeoutError",
     "RequestTooLargeError",
+    "Resampler",
     "ResponseDecodeError",
+    "ResponseDone",
     "ResponseEvent",
+    "ResponseStarted",
     "ResponseStream",
     "ResponseValidationError",
     "RetryEvent",
@@ -305,25 +411,48 @@ __all__ = [
     "RunToolResult",
     "SQLiteCache",
     "SemanticCache",
+    "SessionClosed",
+    "SessionError",
+    "SessionExpiring",
+    "SessionReady",
+    "SessionReconnected",
+    "SessionResumable",
+    "SessionUpdated",
+    "SessionWarning",
+    "Speaker",
     "Speech",
     "SpeechResponse",
     "SpeechStream",
     "StreamInterruptedError",
+    "TextDelta",
+    "TextDone",
     "Timeouts",
+    "ToolCallDelta",
+    "ToolCallReady",
+    "ToolCallsCancelled",
+    "ToolResultSent",
     "ToolRun",
+    "TranscriptDelta",
+    "TranscriptDone",
     "TranscriptionStream",
+    "UnknownEvent",
     "UnknownProviderError",
     "UnprocessableEntityError",
     "UnsupportedFeatureError",
     "UnsupportedParameterError",
     "UsageError",
+    "WavReader",
+    "WavWriter",
     "audio",
     "configure",
+    "decode_g711",
     "document",
+    "encode_g711",
     "get_provider",
     "image",
     "list_providers",
     "register_provider",
+    "resampler",
 ]
 
 

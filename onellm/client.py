@@ -11,10 +11,9 @@ from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.providers.registry import DEFAULT, Registry
 from onellm.resources.chat import AsyncChat
-from onellm.resources.core import Around, Core
+from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
 from onellm.resources.models import AsyncModels
-from onellm.types.execution import Breaker, CircuitState, Route
 from onellm.types.limits import Limits
 from onellm.types.options import (
     FallbackOn,
@@ -37,10 +36,12 @@ if TYPE_CHECKING:
     from onellm.resources.images import AsyncImages
     from onellm.resources.moderations import AsyncModerations
     from onellm.resources.ocr import AsyncOcr
+    from onellm.resources.realtime import AsyncRealtime
     from onellm.resources.rerank import AsyncRerank
     from onellm.resources.responses import AsyncResponses
     from onellm.types.caching import CacheStore, SemanticCache
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
+    from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.preview import PreviewedRequest
 
 
@@ -71,8 +72,8 @@ class AsyncOneLLM:
         fallback_on: Sequence[FallbackOn] | None = None,
         hedge: Hedge | None = None,
         on_interrupt: OnInterrupt | None = None,
-        breaker: Breaker | None = None,
-        routes: Mapping[str, Route | Sequence[str]] | None = None,
+        breaker: "Breaker | None" = None,
+        routes: "Mapping[str, Route | Sequence[str]] | None" = None,
         on_request: "Callable[[RequestEvent], object] | None" = None,
         on_response: "Callable[[ResponseEvent], object] | None" = None,
         on_retry: "Callable[[RetryEvent], object] | None" = None,
@@ -138,6 +139,7 @@ class AsyncOneLLM:
             own["options"] = {**own.get("options", {}), **chosen}
         if default_headers:
             own["headers"] = {**own.get("headers", {}), **default_headers}
+        hooks = _given(on_request=on_request, on_response=on_response, on_retry=on_retry, on_error=on_error)
         if retry is None:
             retry = RetryPolicy(max_retries=config.max_retries)
         elif max_retries is not None:
@@ -149,14 +151,14 @@ class AsyncOneLLM:
             http=http or HttpOptions(),
             retry=retry,
             http_session=http_session,
-            around=_around(
+            around=_given(
                 fallback_models=fallback_models,
                 fallback_on=fallback_on,
                 hedge=hedge,
                 on_interrupt=on_interrupt,
                 breaker=breaker,
-                routes=routes and {name: _route(name, given) for name, given in routes.items()},
-                hooks=_given(on_request=on_request, on_response=on_response, on_retry=on_retry, on_error=on_error),
+                routes=routes,
+                hooks=hooks or None,
             ),
             limits=paced,
         )
@@ -218,6 +220,13 @@ class AsyncOneLLM:
         return AsyncOcr(self._core)
 
     @cached_property
+    def realtime(self) -> "AsyncRealtime":
+        """Conversations by voice or text, while they happen."""
+        from onellm.resources.realtime import AsyncRealtime  # noqa: PLC0415 - for callers who use it
+
+        return AsyncRealtime(self._core)
+
+    @cached_property
     def rerank(self) -> "AsyncRerank":
         """Documents in the order of their relevance."""
         from onellm.resources.rerank import AsyncRerank  # noqa: PLC0415 - for callers who use it
@@ -250,9 +259,9 @@ class AsyncOneLLM:
 
         return await preview.preview(self._core, call)
 
-    def circuits(self) -> dict[str, CircuitState]:
+    def circuits(self) -> "dict[str, CircuitState]":
         """How each model is doing that has been asked, by "provider/model"; empty without a `breaker`."""
-        return self._core.circuits()
+        return self._core.binding().circuits()
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""
@@ -276,15 +285,3 @@ class AsyncOneLLM:
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _around(**values: Any) -> Around:
-    return Around(**_given(**{name: value or None for name, value in values.items()}))
-
-
-def _route(name: str, given: Route | Sequence[str]) -> Route:
-    if isinstance(given, Route):
-        return given
-    if isinstance(given, str) or not given:
-        raise ConfigurationError(f"route {name}: give a list of models, or a Route")
-    return Route(models=tuple(given))

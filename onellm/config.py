@@ -32,17 +32,19 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct, field, structs
 
 from onellm.errors import ConfigurationError, MissingKeyError
-from onellm.types.execution import Route
 from onellm.types.limits import Limits
 from onellm.types.options import OnUnsupported, Timeouts, TokenCredential, TokenSource
 from onellm.types.secret import Secret
+
+if TYPE_CHECKING:
+    from onellm.types.execution import Route
 
 FILE_NAME = "onellm.toml"
 
@@ -84,7 +86,7 @@ class _File(Struct, kw_only=True, forbid_unknown_fields=True):
     chat_model: str | None = None
     embedding_model: str | None = None
     providers: dict[str, ProviderConfig] = {}
-    routes: dict[str, Route] = {}
+    routes: dict[str, Any] = {}
     limits: dict[str, Limits] = {}
 
 
@@ -183,6 +185,8 @@ def _set(config: Config, name: str, value: Any, source: str) -> None:
     config.sources[name] = source
     match name:
         case "timeout":
+            if isinstance(value, Timeouts) and value.until is not None and source != "argument":
+                raise ConfigurationError(f"timeout.until ({source}) is a point in time; deadline gives seconds")
             config.timeouts = timeouts(value, config.timeouts, source)
         case "max_retries":
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -301,7 +305,18 @@ def read_file(path: Path, *, trusted: bool) -> ConfigFile:
         raise ConfigurationError(f"{path}: not UTF-8 at byte {exc.start}") from None  # it holds the whole file
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
         raise ConfigurationError(f"{path}: {exc}") from None
+    if content.routes:
+        content.routes = _routes(content.routes, path)
     return ConfigFile(path=path, trusted=trusted, content=content)
+
+
+def _routes(given: dict[str, Any], path: Path) -> "dict[str, Route]":
+    from onellm.types.execution import Route  # noqa: PLC0415 - only where there are some
+
+    try:
+        return msgspec.convert(given, dict[str, Route])
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"{path}: routes: {exc}") from None
 
 
 class Resolved(Struct, kw_only=True):

@@ -114,6 +114,15 @@ class AudioTranslation:
     acreate = _Async(lambda client: client.audio.translations.create)
 
 
+class Realtime:
+    """`client.realtime`: `connect` blocks until the session is ready, `aconnect` is for `async with`."""
+
+    connect = _Blocking(lambda client: client.realtime.connect)
+    aconnect = _Async(lambda client: client.realtime.connect)
+    create_token = _Blocking(lambda client: client.realtime.create_token)
+    acreate_token = _Async(lambda client: client.realtime.create_token)
+
+
 class Speech:
     """`client.audio.speech`."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import stamina
 from loopback import Loopback
+from realtime_server import RealtimeServer
 
 from onellm import AsyncOneLLM
 
@@ -64,4 +65,18 @@ def key() -> str:
 async def client(loopback: Loopback) -> AsyncIterator[AsyncOneLLM]:
     """A client whose default provider, openai, is the loopback."""
     async with AsyncOneLLM(api_key=KEY, base_url=f"{loopback.url}/v1") as bound:
+        yield bound
+
+
+@pytest.fixture
+async def realtime() -> AsyncIterator[RealtimeServer]:
+    """A scripted WebSocket server on 127.0.0.1."""
+    async with RealtimeServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def caller(realtime: RealtimeServer) -> AsyncIterator[AsyncOneLLM]:
+    """A client whose default provider, openai, is the scripted WebSocket server."""
+    async with AsyncOneLLM(api_key=KEY, base_url=f"{realtime.url}/v1") as bound:
         yield bound

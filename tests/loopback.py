@@ -96,6 +96,7 @@ class Loopback:
         self._ssl = ssl
         self._answers: list[Answer] = []
         self._choose: Callable[[Recorded], Answer] | None = None
+        self.talks: Callable[[Recorded, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None = None
         self._server: asyncio.Server | None = None
         self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -158,6 +159,9 @@ class Loopback:
             while (request := await _read_request(inbox, number, gone)) is not None:
                 self.requests.append(request)
                 await self._notify()
+                if self.talks is not None and request.headers.get("upgrade") == "websocket":
+                    await self.talks(request, inbox, writer)
+                    break
                 if not await _play(self._answer(request), writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):

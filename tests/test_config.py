@@ -519,3 +519,10 @@ async def test_no_key_is_shown_anywhere(monkeypatch: pytest.MonkeyPatch, caplog:
     assert not any(key in text for key in (KEY, ENV_KEY) for text in shown)
     settings = [one.settings.api_key for one in bound]
     assert [key.reveal() for key in settings if isinstance(key, Secret)] == [ENV_KEY, KEY]
+
+
+def test_an_end_in_time_is_no_setting_of_a_file() -> None:
+    """A file is read at any time: what it can say is a length."""
+    write("timeout = {until = 5.0}")
+    with pytest.raises(ConfigurationError, match="deadline gives seconds"):
+        load()

@@ -12,6 +12,7 @@ from command_line import ROOT, require, run_python, unset_all
 from loopback import Answer, Loopback, Recorded
 from ollama_host import ollama_host
 from openai_host import openai_host
+from realtime_server import echoes
 
 from onellm.config import read_file
 
@@ -43,6 +44,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     folder = unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
         loopback.chooses(any_host)
+        loopback.talks = echoes
         monkeypatch.setenv("CO_API_KEY", "co-1")
         monkeypatch.setenv("OLLAMA_HOST", loopback.url)
         monkeypatch.setenv("CO_API_URL", loopback.url)

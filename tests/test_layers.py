@@ -37,11 +37,15 @@ MAY_IMPORT: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     ),
     (("onellm.policy",), ("onellm.policy", "onellm.errors", "onellm.types", "onellm.providers.protocols")),
     (("onellm.pipeline",), ("onellm.pipeline", "onellm.policy", "onellm.errors", "onellm.types")),
+    (("onellm.voice",), ("onellm.voice", "onellm.errors", "onellm.types")),
     (FACADE, ("onellm",)),
     (("onellm.config",), ("onellm.errors", "onellm.types")),
     (
         ("onellm.resources", "onellm.client"),
-        ("onellm.resources", "onellm.client", *ABOVE_TRANSPORT, "onellm.transport", "onellm.errors", "onellm.types"),
+        (
+            *("onellm.resources", "onellm.client", *ABOVE_TRANSPORT, "onellm.transport", "onellm.voice"),
+            *("onellm.errors", "onellm.types"),
+        ),
     ),
     (("onellm.__init__", "onellm.__main__"), ("onellm",)),
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from typing_extensions import Unpack
 
 from onellm._sync.parsing import ParsedChatCompletionStream
+from onellm._sync.pipelines import ChatMap
 from onellm._sync.portal import run
 from onellm._sync.runs import ToolRun
 from onellm._sync.streams import ChatCompletionStream
@@ -18,10 +19,12 @@ from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatParams, MessageParam, ParseParams
 
 if TYPE_CHECKING:
+    from os import PathLike
     from typing import Any
 
     from onellm.resources.runs import OnToolError
     from onellm.types.parsed import ParsedChatCompletion
+    from onellm.types.pipelines import ChatRequestParam, OnError
     from onellm.types.preview import PreviewedRequest
 
 
@@ -211,6 +214,51 @@ class ChatCompletions:
                 stream=stream,
                 max_turns=max_turns,
                 on_tool_error=on_tool_error,
+                **params,
+            )
+        )
+
+    def map(
+        self,
+        requests: "Iterable[ChatRequestParam]",
+        *,
+        model: str | None = None,
+        mode: Literal["requests", "batch"] = "requests",
+        batch_size: int = 10000,
+        concurrency: int | None = None,
+        ordered: bool = True,
+        on_error: "OnError" = "raise",
+        checkpoint: "str | PathLike[str] | None" = None,
+        **params: Unpack[ChatParams],
+    ) -> "ChatMap":
+        """Answer any number of requests, one result after another: `result.response`, or `result.error`.
+
+        requests:  prompts, lists of messages, or dicts of `create`'s arguments; by themselves or as (id, request), and
+            dicts may have a `custom_id`. Any iterable, async or not; it is read as it is wanted.
+        model, params:  what all requests have that do not say otherwise
+        mode:  "batch" sends them through the provider's own batches, which cost less and take hours. The results are
+            the same; so is the checkpoint, and with one, a batch that was begun is found again.
+        batch_size:  the most requests of one such batch; it is of one model
+        concurrency:  requests under way together, 16 where it is not given; or batches, of which it is 2
+        ordered:  False gives results as they come
+        on_error:  "raise" ends with the error of the first request that fails, "skip" goes on, and results have their
+            errors; a function is told of each failure
+        checkpoint:  a file for what is done. The same call with the same file goes on where an earlier one stopped.
+
+        Raises, as results are asked for:
+            APIError: a request failed; with "skip" only what no other request could change, such as a key.
+            CheckpointError: the checkpoint is of other requests or parameters, or is in use.
+        """
+        return ChatMap(
+            self._async.map(
+                requests,
+                model=model,
+                mode=mode,
+                batch_size=batch_size,
+                concurrency=concurrency,
+                ordered=ordered,
+                on_error=on_error,
+                checkpoint=checkpoint,
                 **params,
             )
         )

@@ -18,12 +18,12 @@ from onellm._sync.models import Models
 from onellm._sync.moderations import Moderations
 from onellm._sync.ocr import Ocr
 from onellm._sync.portal import run
+from onellm._sync.realtime import Realtime
 from onellm._sync.rerank import Rerank
 from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
-from onellm.types.execution import Breaker, CircuitState, Route
 from onellm.types.limits import Limits
 from onellm.types.options import (
     FallbackOn,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from onellm.types.caching import CacheStore, SemanticCache
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
+    from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.preview import PreviewedRequest
 
 
@@ -71,8 +72,8 @@ class OneLLM:
         fallback_on: Sequence[FallbackOn] | None = None,
         hedge: Hedge | None = None,
         on_interrupt: OnInterrupt | None = None,
-        breaker: Breaker | None = None,
-        routes: Mapping[str, Route | Sequence[str]] | None = None,
+        breaker: "Breaker | None" = None,
+        routes: "Mapping[str, Route | Sequence[str]] | None" = None,
         on_request: "Callable[[RequestEvent], object] | None" = None,
         on_response: "Callable[[ResponseEvent], object] | None" = None,
         on_retry: "Callable[[RetryEvent], object] | None" = None,
@@ -195,6 +196,11 @@ class OneLLM:
         return Ocr(self._async.ocr)
 
     @cached_property
+    def realtime(self) -> "Realtime":
+        """Conversations by voice or text, while they happen."""
+        return Realtime(self._async.realtime)
+
+    @cached_property
     def rerank(self) -> "Rerank":
         """Documents in the order of their relevance."""
         return Rerank(self._async.rerank)
@@ -215,7 +221,7 @@ class OneLLM:
         """
         return run(self._async.preview(operation, **arguments))
 
-    def circuits(self) -> dict[str, CircuitState]:
+    def circuits(self) -> "dict[str, CircuitState]":
         """How each model is doing that has been asked, by "provider/model"; empty without a `breaker`."""
         return self._async.circuits()
 

@@ -188,6 +188,19 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "hosted_at": lambda url: f"at {_code(url)}, unless a base URL is given",
     "hosted_models": lambda urls: ", ".join(f"model {_code(model)} at {_code(url)}" for model, url in urls.items()),
     "paging": lambda paging: _PAGING[paging.style],
+    # realtime
+    "realtime": lambda _: "",  # what stands under realtime
+    "address": lambda path: f"at {_code('/' + path)}, whatever the path of the base URL",
+    "model_query": lambda name: f"the model is {_code(name)} in the query",
+    "shape": lambda shape: "voice and turn detection stand on top of the session" if shape == "flat" else "older names",
+    "transcriber": lambda model: f"{_code(model)} writes down what is heard",
+    "rates": lambda rates: f"sound at {', '.join(map(str, sorted(rates)))} samples a second",
+    "texts": _unless("always speaks"),
+    "g711": _unless("takes no G.711"),
+    "truncates": _unless("what was not heard cannot be taken back"),
+    "loses_responses": lambda _: "",
+    "lifetime": lambda seconds: "" if seconds is None else f"a connection ends after {seconds / 60:g} minutes",
+    "sends_session": _unless("says nothing of the session"),
     # arguments
     "renames": lambda names: ", ".join(f"{_code(name)} is sent as {_code(other)}" for name, other in names.items()),
     "values": _values,

@@ -1,7 +1,7 @@
 """Arguments under a host's names: what all dialects do with them. The dicts are changed in place."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -9,6 +9,9 @@ from msgspec import Struct
 from onellm.errors import InvalidRequestError
 from onellm.types.chat_params import NATIVE_OPTIONS, ChatRequest
 from onellm.types.request import Request
+
+if TYPE_CHECKING:
+    from onellm.types.realtime import RealtimeRequest
 
 OptionsT = TypeVar("OptionsT", bound=Struct)
 
@@ -74,7 +77,7 @@ def asks_for_usage(request: ChatRequest) -> bool:
     return bool(options and options.get("include_usage"))
 
 
-def native_options(request: ChatRequest, name: str, kind: type[OptionsT]) -> OptionsT:
+def native_options(request: "ChatRequest | RealtimeRequest", name: str, kind: type[OptionsT]) -> OptionsT:
     """The options of a dialect's own API in a call, such as `anthropic=AnthropicOptions(...)`; else the defaults.
 
     Raises:

@@ -78,13 +78,17 @@ class Checkpoint:
             self._writer = asyncio.create_task(self._write_waiting())
         await done
 
-    async def begun(self, span: Span) -> str | None:
-        """The name of what was begun for these inputs elsewhere and has not come back; None where nothing was."""
-        return await self._do(self._read_begun, span)
+    async def begun(self) -> list[tuple[Span, str]]:
+        """What was begun elsewhere and has not come back: for which inputs, and under which name."""
+        return await self._do(self._read_begun)
 
     async def begin(self, span: Span, name: str) -> None:
         """Note the name of what was begun elsewhere."""
         await self._do(self._begin, span, name)
+
+    async def end(self, span: Span, records: Sequence[Record]) -> None:
+        """Write what has come back, and forget that it was begun."""
+        await self._do(self._end, span, records)
 
     async def aclose(self) -> None:
         """Write what waits, and close the file."""
@@ -195,23 +199,32 @@ class Checkpoint:
         connection = self._open_connection
         connection.execute("BEGIN")
         with connection:
-            for record in records:
-                span = record.span
-                connection.execute(
-                    "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, ?)",
-                    (span.start, span.count, span.digest, record.body, record.notes),
-                )
+            self._insert(connection, records)
 
-    def _read_begun(self, span: Span) -> str | None:
-        row = self._open_connection.execute(
-            "SELECT name FROM begun WHERE start = ? AND count = ? AND digest = ?", (span.start, span.count, span.digest)
-        ).fetchone()
-        return None if row is None else str(row[0])
+    def _insert(self, connection: sqlite3.Connection, records: Iterable[Record]) -> None:
+        connection.executemany(
+            "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, ?)",
+            (
+                (record.span.start, record.span.count, record.span.digest, record.body, record.notes)
+                for record in records
+            ),
+        )
+
+    def _read_begun(self) -> list[tuple[Span, str]]:
+        rows = self._open_connection.execute("SELECT start, count, digest, name FROM begun ORDER BY start")
+        return [(Span(start, count, found), name) for start, count, found, name in rows.fetchall()]
 
     def _begin(self, span: Span, name: str) -> None:
         self._open_connection.execute(
             "INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?)", (span.start, span.count, span.digest, name)
         )
+
+    def _end(self, span: Span, records: Sequence[Record]) -> None:
+        connection = self._open_connection
+        connection.execute("BEGIN")
+        with connection:
+            self._insert(connection, records)
+            connection.execute("DELETE FROM begun WHERE start = ?", (span.start,))
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from onellm.errors import OneLLMError, ResponseDecodeError
 from onellm.pipeline import inputs
-from onellm.pipeline.failures import blames_input, handle, located, may_pass
+from onellm.pipeline.failures import blames_input, handle, is_final, located, may_pass
 from onellm.pipeline.packing import Packer, TokenCounter, measure
 from onellm.pipeline.recent import Recent
 from onellm.pipeline.records import Record, Span, decode_failures, digest, encode_failures
@@ -214,13 +214,13 @@ class EmbeddingPipeline:
         return EmbeddingBatch(batch.start, ids, vectors, failed)
 
     async def _keep(self, batch: _Batch, rows: Sequence[Vector | OneLLMError | None], *, failures: bool) -> None:
-        """Write into the checkpoint what is final: vectors, and failures unless another try could end otherwise."""
+        """Write into the checkpoint what is final: vectors, and failures that asking again could not mend."""
         if self._checkpoint is None:
             return
         records: list[Record] = []
         begin = 0
         for row, found in enumerate([*rows, None]):
-            if isinstance(found, array) or (failures and found is not None and not may_pass(found)):
+            if isinstance(found, array) or (failures and found is not None and is_final(found)):
                 continue
             if row > begin:
                 records.append(_record(batch, rows, begin, row))

@@ -7,6 +7,7 @@ from onellm.errors import (
     BadRequestError,
     ConflictError,
     InternalServerError,
+    InvalidRequestError,
     OneLLMError,
     QuotaExceededError,
     RateLimitError,
@@ -14,6 +15,7 @@ from onellm.errors import (
     RequestTooLargeError,
     ResponseDecodeError,
     UnprocessableEntityError,
+    UnsupportedFeatureError,
 )
 from onellm.types.pipelines import OnError, PipelineFailure
 
@@ -36,6 +38,11 @@ def located(exc: OneLLMError, what: str) -> OneLLMError:
     exc.message = f"{what}: {exc.message}"
     exc.args = (exc.message,)
     return exc
+
+
+def is_final(exc: OneLLMError) -> bool:
+    """Whether asking again could only end the same way, so that a checkpoint may hold it."""
+    return blames_input(exc) or isinstance(exc, InvalidRequestError | UnsupportedFeatureError)
 
 
 async def handle(failures: list[PipelineFailure], on_error: OnError, name: str) -> None:

@@ -35,8 +35,14 @@ def digest(ids: Sequence[object], inputs: Sequence[object]) -> bytes:
     return blake2b(text, digest_size=16).digest()
 
 
-encode_json = msgspec.json.Encoder(enc_hook=repr, order="sorted").encode
-"""The same bytes for equal values; what JSON has no form for is told apart by its repr."""
+def _named(value: object) -> str:
+    """What JSON has no form for: a function by its name, which the next process has too, anything else by its repr."""
+    name = getattr(value, "__qualname__", None)
+    return f"{getattr(value, '__module__', '')}.{name}" if isinstance(name, str) else repr(value)
+
+
+encode_json = msgspec.json.Encoder(enc_hook=_named, order="sorted").encode
+"""The same bytes for equal values."""
 
 
 class _Failed(Struct, omit_defaults=True):

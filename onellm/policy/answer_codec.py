@@ -107,14 +107,13 @@ def _to_written(value: Any) -> object:
 
 
 def _from_written(expected: type, value: Any) -> Any:
-    kind: Any = getattr(expected, "__origin__", expected)
+    kind: type = getattr(expected, "__origin__", expected)
     if kind is array:
         floats = array("f")
         floats.frombytes(value)
         return floats
-    if issubclass(kind, dict):  # ours with attributes; what is in it is plain
-        made: Any = kind(value)
-        return made
+    if dict in kind.__mro__:  # ours with attributes; what is in it is plain
+        return kind(value)
     raise NotImplementedError(expected.__name__)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from onellm.errors import (
     APIConnectionError,
+    APITimeoutError,
     CircuitOpenError,
     DeadlineExceededError,
     InternalServerError,
@@ -119,6 +120,8 @@ class Circuit:
 
         fair:  whether a call whose deadline passed had had time enough for an answer
         """
+        if isinstance(exc, APITimeoutError) and exc.phase == "queue":
+            return None  # it was never sent
         if isinstance(exc, DeadlineExceededError):
             return True if fair else None
         if isinstance(exc, QuotaExceededError):

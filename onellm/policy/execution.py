@@ -26,6 +26,10 @@ class Exchange(Struct, kw_only=True):
     request:    what is asked, where it is more than an id
     arguments:  of the provider's method, the request among them
     options:    of the call
+
+    Once it goes on, and where it does:
+    requests:     how many have been sent, those of retries, fallbacks and hedges too
+    answered_by:  "provider/model" of the one that has; a stream may move on from it
     """
 
     operation: Operation
@@ -34,6 +38,8 @@ class Exchange(Struct, kw_only=True):
     request: Request | None
     arguments: tuple[Any, ...]
     options: Options
+    requests: int = 0
+    answered_by: str = ""
 
 
 class Layer(Protocol):

@@ -1,6 +1,6 @@
 """Falling back: which errors another model may not have, and what is said when all have failed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import cast
 
 from onellm.errors import (
@@ -23,7 +23,7 @@ from onellm.errors import (
     ResponseDecodeError,
     UnsupportedFeatureError,
 )
-from onellm.types.files import InputFile, OneShot
+from onellm.types.files import FilePath, InputFile, OneShot, Source
 from onellm.types.request import Request
 
 # What lies with the provider, and not with what it was asked.
@@ -62,12 +62,20 @@ def falls(exc: OneLLMError, *, also_on: Collection[str], place: int, chosen: boo
 
 def spent(request: Request | None) -> bool:
     """Whether a file of the request gives its bytes once, and has begun to."""
+    return any(isinstance(source, OneShot) and source.begun for source in _sources(request))
+
+
+def one_reader(request: Request | None) -> bool:
+    """Whether a file of the request is one that two cannot read at once."""
+    return any(not isinstance(source, bytes | bytearray | memoryview | FilePath) for source in _sources(request))
+
+
+def _sources(request: Request | None) -> Iterator[Source]:
     for name in request.__struct_fields__ if request is not None else ():
         value: object = getattr(request, name)
         for each in cast("list[object]", value) if isinstance(value, list) else [value]:
-            if isinstance(each, InputFile) and isinstance(each.source, OneShot) and each.source.begun:
-                return True
-    return False
+            if isinstance(each, InputFile):
+                yield each.source
 
 
 def all_failed(errors: Sequence[OneLLMError]) -> FallbackError:

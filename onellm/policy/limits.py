@@ -17,6 +17,7 @@ OVERLOADED = frozenset({429, 498, 503, 529})
 """Statuses that mean too much at once."""
 
 _SLACK = 0.02  # windows are taken to be so much longer: requests do not arrive as evenly as they go out
+_LATE = 0.01  # seconds that a request may take to arrive, and what it is told to be older for it
 _SCARCE = 0.2  # where less than this part is left, what is left is spread over the time until there is more
 _REFUSED = 400
 
@@ -93,7 +94,7 @@ class Allowance:
         self.number = number
         self.limit = said.limit
         self.remaining = said.remaining - since
-        self.until = sent_at + said.reset
+        self.until = sent_at + said.reset * (1 + _SLACK) + _LATE
 
     def ready_at(self, cost: float, now: float) -> float:
         if now >= self.until:
@@ -144,8 +145,8 @@ class Gate:
         self.sent = 0
         self.tokens = 0.0
         self.closed_until = -inf
-        self._requests = _bucket(limits.requests_per_minute, limits)
-        self._tokens = _bucket(limits.tokens_per_minute, limits)
+        self._requests = bucket(limits.requests_per_minute, limits)
+        self._tokens = bucket(limits.tokens_per_minute, limits)
         self._allowances: dict[str, Allowance] = {}
         self._cut_at = -1
 
@@ -191,13 +192,18 @@ class Gate:
         if self._tokens is not None:
             self._tokens.give_back(permit.cost.tokens - tokens)
 
-    def answered(self, permit: Permit, status: int, headers: Mapping[str, str], now: float, clock: float) -> None:
-        """What the provider answered a request; `clock` is the Unix time."""
+    def answered(
+        self, permit: Permit, status: int, headers: Mapping[str, str], now: float, clock: float
+    ) -> float | None:
+        """What the provider answered a request; `clock` is the Unix time. Gives the wait that it asks all to keep."""
+        wait = None
         if self.limits.learn:
             self._learn(permit, headers, clock - (now - permit.at))
         if status in OVERLOADED:
             wait = retry_after(headers, clock) if self.limits.learn else None
-            if wait is not None and wait <= self.limits.longest_wait:
+            if wait is not None and wait > self.limits.longest_wait:
+                wait = None
+            if wait is not None:
                 self.closed_until = max(self.closed_until, now + wait)
             # Those that went out before the last cut were refused for what it has cured.
             if self.limits.adaptive and permit.number >= self._cut_at:
@@ -205,6 +211,7 @@ class Gate:
                 self._cut_at = self.sent
         elif status < _REFUSED and self.window < self.most and self.under_way >= self.window / 2:
             self.window = min(self.most, self.window + 1 / self.window)
+        return wait
 
     def _learn(self, permit: Permit, headers: Mapping[str, str], sent: float) -> None:
         for name, said in read_allowances(headers, sent):
@@ -218,12 +225,9 @@ class Gate:
             since = tokens if said.quantity == "tokens" else requests if said.quantity else 0
             allowance.learn(said, permit.number, permit.at, since)
 
-    def forget_under_way(self) -> None:
-        """What is under way is another process's: this is the child of a fork."""
-        self.under_way = 0
 
-
-def _bucket(limit: float | None, limits: Limits) -> Bucket | None:
+def bucket(limit: float | None, limits: Limits) -> Bucket | None:
+    """The bucket of one of the limits, where it is given."""
     return None if limit is None else Bucket(limit, limits.window, limits.burst)
 
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from onellm.errors import DeadlineExceededError, OneLLMError, Phase
 from onellm.policy.execute import Options, Whole
 from onellm.policy.execution import Exchange, Execution, Target
-from onellm.policy.fallback import all_failed, falls, spent
+from onellm.policy.fallback import all_failed, falls, one_reader, spent
 from onellm.policy.hedge import first_answer
 from onellm.policy.hooks import tell
 from onellm.policy.moving import BegunStream, MovingStream, WatchedStream
@@ -56,6 +56,8 @@ class LogicalCall:
         self._answerer = self._first
         self._targets: list[str] = []
         self._moves = False
+        self._hedge = execution.hedge
+        self._exchange: Exchange | None = None
 
     # --- around all of it ---
 
@@ -68,7 +70,7 @@ class LogicalCall:
         """
         go_on: Callable[[], Awaitable[Any]] = self._answer
         if self._execution.layers:
-            exchange = Exchange(
+            self._exchange = exchange = Exchange(
                 operation=self._operation,
                 provider=self._first.provider,
                 model=self._first.model,
@@ -98,13 +100,13 @@ class LogicalCall:
         if chosen is None:
             chosen = tuple(execution.binder.fallbacks(first.provider, first.model, operation))
         self._targets = execution.binder.expand([first.name, *chosen]) if operation.moves else [first.name]
-        self._moves = operation.answers == "events" and (
-            len(self._targets) > 1 or execution.hedge is not None or execution.on_interrupt == "restart"
-        )
+        if not operation.moves or one_reader(self._request):
+            self._hedge = None
+        restarts = operation.moves and execution.on_interrupt == "restart"
+        self._moves = operation.answers == "events" and (len(self._targets) > 1 or self._hedge is not None or restarts)
         answer = await self._over_targets(0)
         if isinstance(answer, BegunStream):
-            again = self._again if execution.on_interrupt == "restart" else None
-            return MovingStream(answer, self._signed, again)
+            return MovingStream(answer, self._signed, self._again if restarts else None)
         return self._signed(answer) if isinstance(answer, Answer) else answer
 
     def _signed(self, answer: Any) -> Any:
@@ -122,6 +124,8 @@ class LogicalCall:
         for place in range(start, len(self._targets)):
             try:
                 self._answerer, answer = await self._at(place)
+                if self._exchange is not None:
+                    self._exchange.answered_by = self._answerer.name
             except OneLLMError as exc:
                 if not self._falls(exc, place):
                     raise
@@ -144,7 +148,7 @@ class LogicalCall:
         return False
 
     def _at(self, place: int) -> Coroutine[Any, Any, tuple[Target, Any]]:
-        hedge = self._execution.hedge
+        hedge = self._hedge
         if place > 0 or hedge is None:
             return self._ask(self._targets[place])
         names = self._execution.binder.expand(list(hedge.to)) or [self._targets[place]]
@@ -230,6 +234,8 @@ class LogicalCall:
 
     async def _send(self, target: Target, call: Call) -> Any:
         self._attempts += 1
+        if self._exchange is not None:
+            self._exchange.requests = self._attempts
         hooks = self._execution.hooks
         if hooks is not None and hooks.on_request is not None:
             request = next((each for each in target.arguments if isinstance(each, Request)), None)

@@ -124,17 +124,19 @@ class MovingStream:
 
 
 class WatchedStream:
-    """A stream whose end is told of: its whole answer, or what it broke off by. One that is left early has none."""
+    """A stream whose end is told of, once: its whole answer, what it broke off by, or that it was left before."""
 
     def __init__(
         self,
         source: AnswerStream[Any, Any],
         ended: Callable[[Any], Awaitable[None]],
         failed: Callable[[OneLLMError], Awaitable[None]],
+        left: Callable[[], object] | None = None,
     ) -> None:
         self._source = source
         self._ended = ended
         self._failed = failed
+        self._left = left
         self._over = False
 
     @property
@@ -157,7 +159,9 @@ class WatchedStream:
         try:
             chunks = await self._source.read()
         except OneLLMError as exc:
-            await self._failed(exc)
+            if not self._over:
+                self._over = True
+                await self._failed(exc)
             raise
         if not chunks and not self._over:
             self._over = True
@@ -170,4 +174,7 @@ class WatchedStream:
 
     def close(self) -> None:
         """End it now."""
+        over, self._over = self._over, True
         self._source.close()
+        if not over and self._left is not None:
+            self._left()

@@ -82,6 +82,7 @@ def _rows() -> list[Operation]:
         whole("batches.list", "list_batches", "batches", moves=False),
         whole("batches.retrieve", "retrieve_batch", "batches", moves=False),
         whole("batches.cancel", "cancel_batch", "batches", moves=False),
+        whole("realtime.create_token", "create_realtime_token", "realtime_tokens", moves=False),
         Operation(name="batches.results", method="open_batch_results", served="batches", answers="bytes"),
     ]
 

@@ -15,10 +15,12 @@ from onellm.dialects.replicate.predictions import LONGEST_WAIT, Prediction, Pred
 from onellm.errors import APIStatusError, APITimeoutError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import HttpAnswerStream, locate
 from onellm.providers.auth import Outgoing
-from onellm.providers.http import HttpProvider, refusal
+from onellm.providers.http import HttpProvider
 from onellm.providers.protocols import Call, ResponseStream
+from onellm.providers.sending import refusal
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from onellm.types.chat_params import ChatRequest
+from onellm.types.request import Request
 
 _TELLING = 2.0  # seconds in which the host is told that a run was given up
 _SPARE = 2.0  # seconds that the host's own wait ends before ours
@@ -84,9 +86,12 @@ class Run:
             raise self._late()
         return structs.replace(self._call, timeouts=structs.replace(self._call.timeouts, total=left))
 
-    async def begin(self, http: HttpRequest) -> Prediction:
+    async def begin(self, http: HttpRequest, request: Request) -> Prediction:
         """Begin a run. Its id comes with the answer: where the caller leaves before, the run ends when it is known."""
-        beginning = asyncio.ensure_future(self._ask(http))
+        call = self.call()
+        if call.pace is not None:  # not as part of what goes on when the caller leaves
+            call = await call.pace.enter(call, http.body, request)
+        beginning = asyncio.ensure_future(self._ask(http, call))
         try:
             return await asyncio.shield(beginning)
         except asyncio.CancelledError:
@@ -109,7 +114,7 @@ class Run:
                     wait = min(wait * 1.5, self._interval * _MOST_SLOWING)
                 look = False
                 try:
-                    prediction = await self._ask(self._dialect.encode_get(prediction.id))
+                    prediction = await self._ask(self._dialect.encode_get(prediction.id), self.call())
                     failures = 0
                 except OneLLMError as exc:
                     failures += 1
@@ -170,8 +175,8 @@ class Run:
             raise self._late()
         await asyncio.sleep(seconds if left is None else min(seconds, left))
 
-    async def _ask(self, http: HttpRequest) -> Prediction:
-        return await self._host.fetch(self._dialect, lambda: http, self._dialect.decode, self.call())
+    async def _ask(self, http: HttpRequest, call: Call) -> Prediction:
+        return await self._host.fetch(self._dialect, lambda: http, self._dialect.decode, call)
 
     async def _abandon(self, beginning: "asyncio.Future[Prediction]") -> None:
         with contextlib.suppress(OneLLMError):

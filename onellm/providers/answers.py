@@ -166,6 +166,7 @@ class HttpAnswerStream(Generic[ChunkT, AnswerT]):
         final.request_id = self.request_id
         final.adjustments = self._adjustments
         await self._response.finish()
+        note_usage(self._response, final)
         self._final = final
 
     def final(self) -> AnswerT:
@@ -200,6 +201,15 @@ async def open_answer(
         stream.close()
         raise
     return stream
+
+
+def note_usage(response: object, reply: Answer) -> None:
+    """Tell the limits that a request waited for, where it did, how many tokens it came to."""
+    used = getattr(response, "used", None)
+    if used is not None and (usage := getattr(reply, "usage", None)) is not None:
+        tokens = getattr(usage, "total_tokens", None)
+        if isinstance(tokens, int) and tokens > 0:
+            used(float(tokens))
 
 
 def is_json(response: ResponseStream) -> bool:

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 import msgspec
@@ -27,6 +27,7 @@ from onellm.dialects.openai.embeddings import OpenAIEmbeddings
 from onellm.dialects.openai.files import OpenAIFiles, OpenAIUploads
 from onellm.dialects.openai.images import OpenAIImages
 from onellm.dialects.openai.models import OpenAIModels
+from onellm.dialects.openai.realtime import OpenAIRealtime, OpenAIRealtimeTokens
 from onellm.dialects.openai.responses import OpenAIResponses
 from onellm.dialects.openai.speech import OpenAISpeech
 from onellm.errors import (
@@ -38,11 +39,12 @@ from onellm.errors import (
     MissingKeyError,
     OneLLMError,
     RateLimitError,
+    UnsupportedFeatureError,
 )
 from onellm.providers.answers import HttpAnswerStream
 from onellm.providers.auth import BEARER, Outgoing, check_host
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Binary, Call, ProviderSettings
+from onellm.providers.protocols import Binary, Call, ProviderSettings, RealtimeHost
 from onellm.providers.tokens import Token, TokenCache
 from onellm.types.audio import SpeechRequest
 from onellm.types.base import Answer
@@ -50,6 +52,9 @@ from onellm.types.chat import CompletionUsage
 from onellm.types.options import TokenCredential
 from onellm.types.request import Request
 from onellm.types.secret import Secret
+
+if TYPE_CHECKING:
+    from onellm.types.realtime import RealtimeRequest, RealtimeToken
 
 D = TypeVar("D")
 RequestT = TypeVar("RequestT", bound=Request)
@@ -237,15 +242,42 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
         dialect, request = _placed(dialect, request, call)
         return await super().ask_audio(dialect, request, call)
 
+    def realtime_host(self, request: "RealtimeRequest", call: Call) -> RealtimeHost:
+        """In the older shape the deployment has a name of its own in the query, and the session its older names."""
+        _, request = _placed(None, request, call)
+        if not _shape(call).classic:  # and any version, "preview" too, is refused with 401
+            settings = structs.replace(call.settings, query={})
+            return super().realtime_host(request, structs.replace(call, settings=settings))
+        from onellm.providers.realtime import HttpRealtimeHost  # noqa: PLC0415 - only for those who use it
+
+        dialect = OpenAIRealtime(shape="beta", model_query="deployment", transcriber="whisper-1")
+        return HttpRealtimeHost(self, dialect, request, call)
+
+    async def create_realtime_token(
+        self, request: "RealtimeRequest", seconds: int | None, call: Call
+    ) -> "RealtimeToken":
+        if _shape(call).classic:
+            raise UnsupportedFeatureError(
+                f"{self.name}: tokens for realtime sessions are of the v1 API: leave api_version out",
+                provider=self.name,
+            )
+        _, request = _placed(None, request, call)
+        return await super().create_realtime_token(request, seconds, call)
+
 
 def _is_root(below: list[str]) -> bool:
     """Whether `openai`, with these steps below it, is where the API begins, and not a name on the way there."""
     return not below or below[0] in _BESIDE or any("/".join(below).startswith(path) for path in IN_DEPLOYMENT)
 
 
+def _shape(call: Call) -> _Shape:
+    shape: _Shape | None = call.settings.state.get(_SHAPE)
+    return shape or _Shape()
+
+
 def _placed(dialect: D, request: RequestT, call: Call) -> tuple[D, RequestT]:
     """A dialect at the path of the request's deployment, and the request under the deployment's name."""
-    shape: _Shape = call.settings.state.get(_SHAPE) or _Shape()
+    shape = _shape(call)
     if (deployment := shape.deployments.get(request.model)) is not None:
         request = structs.replace(request, model=deployment)
     if shape.classic and isinstance(dialect, Struct) and (path := getattr(dialect, "path", "")) in IN_DEPLOYMENT:
@@ -329,6 +361,9 @@ PROVIDER = AzureProvider(
     # 400, and yet only the queue of the moment is full.
     batches=OpenAIBatches(codes={"token_limit_exceeded": RateLimitError}),
     models=OpenAIModels(),
+    # What writes down is a model of its own, and the deployment of one has a name of its own; this one needs none.
+    realtime=OpenAIRealtime(transcriber="whisper-1"),
+    realtime_tokens=OpenAIRealtimeTokens(realtime=OpenAIRealtime(transcriber="whisper-1")),
     docs="https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle",
     notes=(
         "A model is named by its deployment, `azure/my-deployment`; the option `deployments` maps other names to them.",

@@ -1,5 +1,7 @@
 """One row for each provider that speaks OpenAI's API. Facts: the page under `docs`; a doubt is said beside it."""
 
+from typing import TYPE_CHECKING
+
 from onellm.dialects.base import (
     BatchDialect,
     ChatDialect,
@@ -28,6 +30,7 @@ from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, Ope
 from onellm.dialects.openai.lists import NUMBERED, WHOLE
 from onellm.dialects.openai.models import OpenAIModels
 from onellm.dialects.openai.moderations import OpenAIModerations
+from onellm.dialects.openai.realtime import OpenAIRealtime, OpenAIRealtimeTokens
 from onellm.dialects.openai.responses import OpenAIResponses
 from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
 from onellm.dialects.rerank import Rerank
@@ -49,6 +52,9 @@ from onellm.providers.nvidia import NvidiaRerank
 from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
 from onellm.providers.small_hosts import SMALL
 from onellm.providers.together import TogetherChat
+
+if TYPE_CHECKING:
+    from onellm.dialects.realtime import RealtimeDialect
 
 
 def compatible(
@@ -72,6 +78,7 @@ def compatible(
     models: ModelsDialect | None = None,
     moderations: ModerationDialect | None = None,
     rerank: RerankDialect | None = None,
+    realtime: "RealtimeDialect | None" = None,
 ) -> HttpProvider:
     """A host of your own that speaks OpenAI's API, to be registered.
 
@@ -99,12 +106,31 @@ def compatible(
         models=models or OpenAIModels(),
         moderations=moderations,
         rerank=rerank,
+        realtime=realtime or OpenAIRealtime(lifetime=None),
     )
 
 
 # Formats of answers, of files that go in, and arguments, that single hosts have or lack.
 _JSON_TEXT = frozenset({"json", "text", "verbose_json"})
 _JSON_ONLY = frozenset({"json", "verbose_json"})
+
+# Realtime with a session object of its own, and some that OpenAI's has left out.
+# https://docs.x.ai/developers/model-capabilities/audio/speech-to-speech
+XAI_REALTIME = OpenAIRealtime(
+    shape="flat",
+    transcriber="grok-transcribe",
+    rates=(24_000, 8_000, 16_000, 22_050, 32_000, 44_100, 48_000),
+    texts=False,
+    truncates=False,
+    loses_responses=True,
+    lifetime=None,
+    refuses={
+        "noise_reduction": "it has no such setting",
+        "speed": "it has no such setting",
+        "max_output_tokens": "it is taken and does nothing",
+        "transcribe_only": "it has sessions that answer, and no others",
+    },
+)
 _WHISPER: dict[str, str] = dict.fromkeys(
     ("chunking_strategy", "include", "keywords", "known_speaker_names", "known_speaker_references", "languages"),
     "only OpenAI's own models have it",
@@ -146,6 +172,8 @@ _ROWS = (
         batches=OpenAIBatches(),
         models=OpenAIModels(),
         moderations=OpenAIModerations(),
+        realtime=OpenAIRealtime(),
+        realtime_tokens=OpenAIRealtimeTokens(),
         docs="https://platform.openai.com/docs/api-reference",
     ),
     HttpProvider(
@@ -167,6 +195,7 @@ _ROWS = (
         files=OpenAIFiles(),
         batches=OpenAIBatches(),
         models=OpenAIModels(),
+        realtime=OpenAIRealtime(lifetime=None),
         docs="https://platform.openai.com/docs/api-reference",
     ),
     HttpProvider(
@@ -452,6 +481,8 @@ _ROWS = (
         image_edits=OpenAIImages(path=_EDITS, inline=True),
         files=OpenAIFiles(),
         models=OpenAIModels(),
+        realtime=XAI_REALTIME,
+        realtime_tokens=OpenAIRealtimeTokens(realtime=XAI_REALTIME, sends_session=False),
         docs="https://docs.x.ai/docs/api-reference",
         notes=("Some models refuse `stop`, the penalties or `reasoning_effort`; the host says so.",),
     ),

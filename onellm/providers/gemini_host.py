@@ -1,6 +1,8 @@
 """What the two places of Gemini have in common as hosts."""
 
+import re
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from onellm.errors import OneLLMError
 from onellm.providers.answers import locate
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from onellm.dialects.gemini.models import GeminiModels
 
 _MOST_PAGES = 100
+_VERSION = re.compile(r"/(v\d+[a-z0-9]*)(?:/|$)")
 
 
 class GeminiHost(HttpProvider, frozen=True, kw_only=True):
@@ -32,3 +35,9 @@ class GeminiHost(HttpProvider, frozen=True, kw_only=True):
         except OneLLMError as exc:
             locate(exc, self.name, None)
         return found
+
+
+def version(base_url: str, otherwise: str) -> str:
+    """The version of the API that a base URL names, which the names of its services repeat."""
+    found = _VERSION.search(urlsplit(base_url).path)
+    return found[1] if found else otherwise

@@ -6,7 +6,7 @@ https://ai.google.dev/api
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from msgspec import structs
@@ -17,19 +17,38 @@ from onellm.dialects.gemini.embeddings import GeminiEmbeddings
 from onellm.dialects.gemini.files import PIECE, GeminiFiles
 from onellm.dialects.gemini.images import GeminiImages
 from onellm.dialects.gemini.models import GeminiModels
+from onellm.dialects.gemini.realtime import GeminiLive, GeminiLiveTokens
 from onellm.dialects.gemini.speech import GeminiSpeech
 from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import Held, locate
 from onellm.providers.auth import HeaderKey
-from onellm.providers.gemini_host import GeminiHost
-from onellm.providers.http import refusal
+from onellm.providers.gemini_host import GeminiHost, version
 from onellm.providers.protocols import Binary, Call, ProviderSettings, Response
+from onellm.providers.sending import refusal
 from onellm.types.batches import Batch
 from onellm.types.file_objects import FileDeleted, FileObject, FileRequest
 from onellm.types.files import FilePath, InputFile, OneShot
+from onellm.types.secret import Secret
+
+if TYPE_CHECKING:
+    from onellm.providers.protocols import RealtimeHost
+    from onellm.types.realtime import RealtimeRequest, RealtimeToken
 
 _REDIRECT = 300
+_LIVE = "ws/google.ai.generativelanguage.{}.GenerativeService.BidiGenerateContent"
+_TOKENS = "auth_tokens/"  # how tokens of `create_token` begin
+_TOKEN_VERSION = "v1alpha"  # noqa: S105 - of the API, which has them there alone
+
+
+class GoogleKey(HeaderKey, frozen=True):
+    """A key in its header; a token that stands for one is another matter."""
+
+    def fixed_headers(self, settings: ProviderSettings) -> dict[str, str] | None:
+        key = settings.api_key
+        if isinstance(key, Secret) and key.reveal().startswith(_TOKENS):
+            return {"Authorization": f"Token {key.reveal()}"}
+        return super().fixed_headers(settings)
 
 
 class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
@@ -37,17 +56,34 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
 
     def settle(self, settings: ProviderSettings) -> ProviderSettings:
         """With the version of the API that `options` name, where the base URL is the provider's own."""
-        version = settings.options.get("api_version")
-        if version and settings.base_url == self.base_url:
+        asked = settings.options.get("api_version")
+        if asked and settings.base_url == self.base_url:
             root = settings.base_url.rpartition("/")[0]
-            return structs.replace(settings, base_url=f"{root}/{version}")
+            return structs.replace(settings, base_url=f"{root}/{asked}")
         return settings
+
+    def realtime_host(self, request: "RealtimeRequest", call: Call) -> "RealtimeHost":
+        """With the version of the base URL; tokens have a service of their own."""
+        key = call.settings.api_key
+        address = _LIVE.format(version(call.settings.base_url, "v1beta"))
+        if isinstance(key, Secret) and key.reveal().startswith(_TOKENS):
+            address = _LIVE.format(_TOKEN_VERSION) + "Constrained"
+        live = cast("GeminiLive", self._dialect(self.realtime, "realtime"))
+        there = structs.replace(self, realtime=structs.replace(live, address=address))
+        return super(GoogleProvider, there).realtime_host(request, call)
+
+    async def create_realtime_token(
+        self, request: "RealtimeRequest", seconds: int | None, call: Call
+    ) -> "RealtimeToken":
+        root = call.settings.base_url.rpartition("/")[0]
+        settings = structs.replace(call.settings, base_url=f"{root}/{_TOKEN_VERSION}", usual_headers=None)
+        return await super().create_realtime_token(request, seconds, structs.replace(call, settings=settings))
 
     async def create_file(self, request: FileRequest, call: Call) -> FileObject:
         dialect = cast("GeminiFiles", self._dialect(self.files, "files"))
         request.adjustments.clear()
-        root, _, version = call.settings.base_url.rpartition("/")
-        uploads = structs.replace(call.settings, base_url=f"{root}/upload/{version}", usual_headers=None)
+        root, _, api = call.settings.base_url.rpartition("/")
+        uploads = structs.replace(call.settings, base_url=f"{root}/upload/{api}", usual_headers=None)
         try:
             size = await asyncio.to_thread(_size, request.file)
             start = dialect.encode_start(request, size)
@@ -106,8 +142,8 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
         dialect = cast("GeminiBatches", self._dialect(self.batches, "batches"))
         if not batch.output_file_id:
             return Held(self.name, dialect.split_results(batch.raw))
-        root, _, version = call.settings.base_url.rpartition("/")
-        downloads = structs.replace(call.settings, base_url=f"{root}/download/{version}", usual_headers=None)
+        root, _, api = call.settings.base_url.rpartition("/")
+        downloads = structs.replace(call.settings, base_url=f"{root}/download/{api}", usual_headers=None)
         return await self._open_binary(
             dialect, dialect.encode_results(batch), structs.replace(call, settings=downloads)
         )
@@ -208,13 +244,14 @@ def _read(file: IO[bytes]) -> bytes:
 
 _CHAT = GeminiChat(refuses={"metadata": "its API does not have it"})
 _IMAGES = GeminiImages(chat=_CHAT)
+_SESSIONS = GeminiLive(address=_LIVE.format("v1beta"), file_uri=_CHAT.file_uri)
 
 PROVIDER = GoogleProvider(
     name="google",
     base_url="https://generativelanguage.googleapis.com/v1beta",
     key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
     option_env={"api_version": "GOOGLE_GENAI_API_VERSION"},
-    auth=HeaderKey(header="x-goog-api-key", prefix=""),
+    auth=GoogleKey(header="x-goog-api-key", prefix=""),
     chat=_CHAT,
     token_counts=GeminiTokenCount(chat=_CHAT),
     embeddings=GeminiEmbeddings(),
@@ -224,6 +261,8 @@ PROVIDER = GoogleProvider(
     files=GeminiFiles(),
     batches=GeminiBatches(chat=_CHAT),
     models=GeminiModels(),
+    realtime=_SESSIONS,
+    realtime_tokens=GeminiLiveTokens(realtime=_SESSIONS),
     docs="https://ai.google.dev/api",
     notes=(
         (

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import NoReturn
 
+    from onellm.dialects.realtime import Ending, RealtimeCodec
     from onellm.types.audio import (
         AnyTranscription,
         AnyTranslation,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from onellm.types.ocr import OcrRequest, OcrResponse
     from onellm.types.options import Timeouts, TokenCredential, TokenSource
     from onellm.types.pages import Listing, ListRequest
+    from onellm.types.realtime import RealtimeRequest, RealtimeToken
     from onellm.types.request import Request
     from onellm.types.rerank import RerankRequest, RerankResponse
     from onellm.types.response_events import ResponseStreamEvent
@@ -115,6 +117,50 @@ class ResponseStream(Protocol):
     def close(self) -> None: ...
 
 
+class Socket(Protocol):
+    """A WebSocket, or a refusal of one: then `status` is not 101, and `body` says why.
+
+    code, reason:  of the close frame, once `receive` has given None; 1006 where there was none
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    code: int
+    reason: str
+
+    @property
+    def closed(self) -> bool: ...
+
+    async def receive(self) -> bytes | None:
+        """The next frame, text or binary; None is the end."""
+        ...
+
+    def send_now(self, frame: bytes) -> None:
+        """Send a text frame without waiting for the socket to take it.
+
+        Raises:
+            APIConnectionError: the connection is gone.
+        """
+        ...
+
+    async def send(self, frame: bytes, limit: float | None) -> None:
+        """Send a text frame; where the socket is full, wait for at most `limit` seconds.
+
+        Raises:
+            APIConnectionError: the connection is gone, or takes nothing.
+        """
+        ...
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close it, and wait for the other side, but not for long."""
+        ...
+
+    def close_now(self) -> None:
+        """End it now. Safe to call twice, and from another thread."""
+        ...
+
+
 class Transport(Protocol):
     """What sends requests."""
 
@@ -139,6 +185,16 @@ class Transport(Protocol):
         timeouts: Timeouts,
         proxy: str | None = None,
     ) -> ResponseStream: ...
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        subprotocols: tuple[str, ...] = (),
+        timeouts: Timeouts,
+        proxy: str | None = None,
+    ) -> Socket: ...
 
     async def aclose(self) -> None: ...
 
@@ -409,6 +465,47 @@ class OcrProvider(Protocol):
     async def create_ocr(self, request: OcrRequest, call: Call) -> OcrResponse: ...
 
 
+class RealtimeHost(Protocol):
+    """Where a realtime session is held: it may need more than one connection."""
+
+    def codec(self) -> RealtimeCodec:
+        """The codec of a new session.
+
+        Raises:
+            UnsupportedParameterError: the provider cannot express an argument.
+        """
+        ...
+
+    async def connect(self) -> Socket:
+        """A new connection.
+
+        Raises:
+            APIConnectionError: there is none.
+            APIStatusError: the provider refused it.
+        """
+        ...
+
+    def ending(self, code: int, reason: str) -> Ending:
+        """What the end of a connection means."""
+        ...
+
+
+@runtime_checkable
+class RealtimeProvider(Protocol):
+    """Serves `realtime.connect`."""
+
+    def realtime_host(self, request: RealtimeRequest, call: Call) -> RealtimeHost: ...
+
+
+@runtime_checkable
+class RealtimeTokenProvider(Protocol):
+    """Serves `realtime.create_token`."""
+
+    async def create_realtime_token(
+        self, request: RealtimeRequest, seconds: int | None, call: Call
+    ) -> RealtimeToken: ...
+
+
 @runtime_checkable
 class CountsInputs(Protocol):
     """An embedding provider whose models differ in how many inputs one request may have."""
@@ -609,6 +706,8 @@ OPERATIONS: dict[str, type] = {
     "moderations": ModerationProvider,
     "rerank": RerankProvider,
     "ocr": OcrProvider,
+    "realtime": RealtimeProvider,
+    "realtime_tokens": RealtimeTokenProvider,
 }
 
 

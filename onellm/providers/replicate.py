@@ -129,7 +129,7 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
         try:
             schema = await self._schema(request.model, run)
             body = encode_chat(request, schema)
-            prediction = await run.begin(_DIALECT.encode_create(request.model, schema, body, stream=True))
+            prediction = await run.begin(_DIALECT.encode_create(request.model, schema, body, stream=True), request)
             stream = PredictionStream(run, _DIALECT, prediction, request, self.name)
             await stream.open()
         except OneLLMError as exc:
@@ -212,7 +212,7 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
         return Run(HOST, _DIALECT, call, interval, OWN_HOSTS)
 
     async def _whole(self, run: Run, request: Request, schema: ModelSchema, body: dict[str, Any]) -> Prediction:
-        prediction = await run.begin(_DIALECT.encode_create(request.model, schema, body, wait=run.wait))
+        prediction = await run.begin(_DIALECT.encode_create(request.model, schema, body, wait=run.wait), request)
         return await run.end(prediction)
 
     async def _schema(self, model: str, run: Run) -> ModelSchema:

@@ -5,7 +5,7 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
 
 import re
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import structs
 
@@ -16,11 +16,12 @@ from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.gemini.embeddings import PublisherEmbeddings
 from onellm.dialects.gemini.images import GeminiImages
 from onellm.dialects.gemini.models import PublisherModels
+from onellm.dialects.gemini.realtime import GeminiLive
 from onellm.dialects.gemini.speech import GeminiSpeech
 from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import ConfigurationError
 from onellm.providers.auth import check_host
-from onellm.providers.gemini_host import GeminiHost
+from onellm.providers.gemini_host import GeminiHost, version
 from onellm.providers.google_auth import GoogleCredentials
 from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
 from onellm.types.chat import ChatCompletion, TokenCount
@@ -28,6 +29,11 @@ from onellm.types.chat_params import ChatRequest
 from onellm.types.models import ModelInfo
 from onellm.types.secret import Secret
 
+if TYPE_CHECKING:
+    from onellm.providers.protocols import RealtimeHost
+    from onellm.types.realtime import RealtimeRequest
+
+_LIVE = "ws/google.cloud.aiplatform.{}.LlmBidiService/BidiGenerateContent"
 _GLOBAL = "global"
 _VERSION = "v1beta1"
 _CLAUDE = "anthropic/"
@@ -122,6 +128,18 @@ class VertexProvider(GeminiHost, frozen=True, kw_only=True):
             settled.state["claude"] = structs.replace(bare, base_url=base)
         return settled
 
+    def realtime_host(self, request: "RealtimeRequest", call: Call) -> "RealtimeHost":
+        """With the version and the project of the base URL: the setup names the model with all that it stands in."""
+        base = call.settings.base_url
+        _, projects, place = base.partition("/projects/")
+        live = cast("GeminiLive", self._dialect(self.realtime, "realtime"))
+        live = structs.replace(
+            live,
+            address=_LIVE.format(version(base, _VERSION)),
+            parent=f"{projects[1:]}{place}/" if projects else "",
+        )
+        return super(VertexProvider, structs.replace(self, realtime=live)).realtime_host(request, call)
+
     async def list_models(self, call: Call) -> list[ModelInfo]:
         return await super().list_models(_in(call, "bare"))
 
@@ -183,6 +201,7 @@ PROVIDER = VertexProvider(
     images=_IMAGES,
     image_edits=_IMAGES,
     models=PublisherModels(),
+    realtime=GeminiLive(address=_LIVE.format(_VERSION), publishers=True, needs_mime_type=True),
     docs="https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference",
     notes=(
         (

@@ -116,7 +116,9 @@ class AsyncBatches:
         bound = self._core.require(name, "batches")
         served = cast("BatchProvider", bound.provider)
         sending = {option: given[option] for option in ("extra_headers", "timeout", "max_retries") if option in given}
-        options = self._core.options(bound, given)
+        options = self._core.options(bound, given).begun()
+        if options.call.timeouts.until is not None:
+            sending["timeout"] = options.call.timeouts
         if first is not None and served.one_batch_model:
             names.expect_one(first)
         request = BatchCreateRequest(

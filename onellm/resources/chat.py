@@ -1,6 +1,6 @@
 """`chat.completions`. https://platform.openai.com/docs/api-reference/chat"""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Unpack
@@ -13,15 +13,22 @@ from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam, ParseParams
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from onellm.policy.execute import Options
     from onellm.providers.protocols import ChatProvider, TokenCountProvider
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
+    from onellm.resources.pipelines import AsyncChatMap
     from onellm.resources.runs import AsyncToolRun, OnToolError
     from onellm.types.chat_params import AnyTool
     from onellm.types.parsed import ParsedChatCompletion
+    from onellm.types.pipelines import ChatRequestParam, OnError
     from onellm.types.preview import PreviewedRequest
 
 T = TypeVar("T")
+
+_REQUESTS = 16  # of a map, under way together
+_BATCHES = 2
 
 
 class AsyncChatCompletions:
@@ -181,12 +188,17 @@ class AsyncChatCompletions:
             raise InvalidRequestError(
                 "retries_on_invalid: a stream cannot be taken back; leave out stream", param="retries_on_invalid"
             )
+        given: dict[str, Any] = dict(params)
+        if stream:
+            _no_restart(given, "parse")
         name, own_model = self._core.split(model)
         flags = self._core.require(name, "chat").provider.get_model_capabilities(own_model)
-        given: dict[str, Any] = dict(params)
         plan = parsing.Plan(answer_type(response_format), flags, given)
 
+        left = self._core.time_left(given)
+
         async def ask(messages: list[Any], params: dict[str, Any]) -> ChatCompletion:
+            params = {**params, "deadline": left()}
             return cast("ChatCompletion", await self.create(model=model, messages=messages, **params))
 
         async def open_stream(messages: list[Any], params: dict[str, Any]) -> AsyncChatCompletionStream:
@@ -232,6 +244,8 @@ class AsyncChatCompletions:
         if not tools:
             raise InvalidRequestError("tools: give at least one; without tools, create() is the same", param="tools")
         params["tools"] = cast("list[AnyTool]", tools)
+        if stream:
+            _no_restart(cast("dict[str, Any]", params), "run")
         history = validation.message_list(messages)
         self._prepare(model, history, params)
 
@@ -250,6 +264,79 @@ class AsyncChatCompletions:
             stream=open_stream if stream else None,
             max_turns=max_turns,
             on_tool_error=on_tool_error,
+        )
+
+    def map(
+        self,
+        requests: "Iterable[ChatRequestParam] | AsyncIterable[ChatRequestParam]",
+        *,
+        model: str | None = None,
+        mode: Literal["requests", "batch"] = "requests",
+        batch_size: int = 10_000,
+        concurrency: int | None = None,
+        ordered: bool = True,
+        on_error: "OnError" = "raise",
+        checkpoint: "str | PathLike[str] | None" = None,
+        **params: Unpack[ChatParams],
+    ) -> "AsyncChatMap":
+        """Answer any number of requests, one result after another: `result.response`, or `result.error`.
+
+        requests:  prompts, lists of messages, or dicts of `create`'s arguments; by themselves or as (id, request), and
+            dicts may have a `custom_id`. Any iterable, async or not; it is read as it is wanted.
+        model, params:  what all requests have that do not say otherwise
+        mode:  "batch" sends them through the provider's own batches, which cost less and take hours. The results are
+            the same; so is the checkpoint, and with one, a batch that was begun is found again.
+        batch_size:  the most requests of one such batch; it is of one model
+        concurrency:  requests under way together, 16 where it is not given; or batches, of which it is 2
+        ordered:  False gives results as they come
+        on_error:  "raise" ends with the error of the first request that fails, "skip" goes on, and results have their
+            errors; a function is told of each failure
+        checkpoint:  a file for what is done. The same call with the same file goes on where an earlier one stopped.
+
+        Raises, as results are asked for:
+            APIError: a request failed; with "skip" only what no other request could change, such as a key.
+            CheckpointError: the checkpoint is of other requests or parameters, or is in use.
+        """
+        validation.not_one(requests, "requests", "requests")
+        validation.on_error(on_error)
+        validation.choice(mode, Literal["requests", "batch"], "mode", "chat.completions.map")
+        for name, value in {"batch_size": batch_size, "concurrency": concurrency}.items():
+            if value is not None and value < 1:
+                raise InvalidRequestError(f"{name}: give at least 1", param=name)
+        defaults: dict[str, Any] = dict(params)
+        if defaults.get("tools"):
+            defaults["tools"] = _schemas(defaults["tools"])
+        defaults = validation.params(defaults, ChatParams, "chat.completions.map")
+        if model is not None:
+            self._core.require(self._core.split(model)[0], "chat" if mode == "requests" else "batches")
+            defaults["model"] = model
+        from onellm.pipeline.chat import ChatPipeline  # noqa: PLC0415 - for callers who use it
+        from onellm.pipeline.requests import same  # noqa: PLC0415 - likewise
+        from onellm.resources.mapping import ProviderBatches  # noqa: PLC0415 - likewise
+        from onellm.resources.pipelines import AsyncChatMap  # noqa: PLC0415 - likewise
+
+        kept = None
+        if checkpoint is not None:
+            from onellm.pipeline.checkpoint import Checkpoint  # noqa: PLC0415 - imports sqlite3
+
+            kept = Checkpoint(checkpoint, {"call": "chat.completions.map", **same(defaults)})
+
+        async def ask(arguments: dict[str, Any]) -> ChatCompletion:
+            return cast("ChatCompletion", await self.create(**arguments))
+
+        in_batches = mode == "batch"
+        return AsyncChatMap(
+            ChatPipeline(
+                requests,
+                ask,
+                defaults=defaults,
+                batches=ProviderBatches(self._core, self.preview) if in_batches else None,
+                together=concurrency or (_BATCHES if in_batches else _REQUESTS),
+                most=batch_size,
+                ordered=ordered,
+                on_error=on_error,
+                checkpoint=kept,
+            )
         )
 
     async def preview(
@@ -305,6 +392,13 @@ class AsyncChatCompletions:
             on_unsupported=options.on_unsupported,
         )
         return cast("ChatProvider", bound.provider), request, options
+
+
+def _no_restart(params: dict[str, Any], call: str) -> None:
+    """Let a stream that breaks off be an error: what was made of its chunks could not be taken back."""
+    if params.get("on_interrupt") == "restart":
+        raise InvalidRequestError(f'{call}: on_interrupt="restart" goes with create() alone', param="on_interrupt")
+    params["on_interrupt"] = "raise"
 
 
 def _schemas(tools: object) -> object:

@@ -1,7 +1,8 @@
 """What the resources of one client share: settings, providers, connections."""
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -27,20 +28,18 @@ from onellm.providers.protocols import (
     Response,
     ResponseStream,
     Settles,
+    Socket,
     Transport,
     operations,
 )
 from onellm.providers.registry import Registry
-from onellm.types.execution import Breaker, Route
 from onellm.types.limits import Limits
-from onellm.types.options import FallbackOn, Hedge, HttpOptions, OnInterrupt, Timeouts
+from onellm.types.options import HttpOptions, Timeouts
 
 if TYPE_CHECKING:
     from onellm.policy.execution import Execution, Layer
-    from onellm.policy.keys import KeyRing
-    from onellm.policy.operations import Operation
     from onellm.policy.pacing import Pacing
-    from onellm.types.execution import CircuitState
+    from onellm.resources.binding import Binding
     from onellm.types.secret import Secret
 
 _AROUND = (
@@ -67,21 +66,6 @@ class Bound(Struct, frozen=True):
     operations: frozenset[str]
 
 
-class Around(Struct, frozen=True, kw_only=True):
-    """What a client asks for around its calls; see `AsyncOneLLM`."""
-
-    fallback_models: Sequence[str] | Mapping[str, Sequence[str]] = ()
-    fallback_on: Sequence[FallbackOn] = ()
-    hedge: Hedge | None = None
-    on_interrupt: OnInterrupt | None = None
-    breaker: Breaker | None = None
-    routes: Mapping[str, Route] = {}
-    hooks: Mapping[str, Any] = {}
-
-
-_NOTHING = Around()
-
-
 class Core:
     """The inside of a client; resources hold it, so that they and the client make no cycle."""
 
@@ -94,7 +78,7 @@ class Core:
         http: HttpOptions,
         retry: RetryPolicy,
         http_session: Any = None,
-        around: Around = _NOTHING,
+        around: Mapping[str, Any] = {},
         limits: Mapping[str, Limits] | None = None,
     ) -> None:
         self.config = config
@@ -108,15 +92,10 @@ class Core:
         self._bound: dict[str, Bound] = {}
         self._usual: dict[str, Options] = {}
         self._models: dict[str, tuple[str, str]] = {}
-        self._layers: tuple[Layer, ...] = ()
-        self._around = around
-        self._rings: dict[str, KeyRing] = {}
-        self._execution: Execution | None = None
-        self._latencies: dict[tuple[str, str], float] = {}
-        in_file = config.file.content.routes if config.file else {}
-        self._routes: dict[str, Route] = {**in_file, **around.routes}
-        if self._routes or around.fallback_models:
-            self._check_names()
+        self._around = dict(around)
+        self._binding: Binding | None = None
+        if around or config.deadline is not None or (config.file and config.file.content.routes):
+            self.binding()
         self._pacing: Pacing | None = None
         if limits:
             from onellm.policy import pacing  # noqa: PLC0415 - for those who have limits
@@ -138,17 +117,23 @@ class Core:
         self.registry.register(provider)
         self._bound.pop(provider.name, None)
         self._usual.pop(provider.name, None)
+        if self._binding is not None:
+            self._binding.forget(provider.name)
+        if self._pacing is not None:
+            self._pacing.forget(provider.name)
 
-    @property
-    def layers(self) -> "tuple[Layer, ...]":
-        """What stands around every call, from the outside in."""
-        return self._layers
-
-    def add_layer(self, layer: "Layer", *, innermost: bool = False) -> None:
-        """Put a layer around every call from here on, outside of those that are there, or inside of them."""
-        self._layers = (*self._layers, layer) if innermost else (layer, *self._layers)
-        self._execution = None
+    def add_layer(self, layer: "Layer") -> None:
+        """Put a layer around every call from here on, outside of those that are there."""
+        self.binding().add_layer(layer)
         self._usual.clear()
+
+    def binding(self) -> "Binding":
+        """What the client asks for around its calls; made when first asked for."""
+        if self._binding is None:
+            from onellm.resources.binding import Binding  # noqa: PLC0415 - for callers who ask for some of it
+
+            self._binding = Binding(self, self._around)
+        return self._binding
 
     def split(self, model: object) -> tuple[str, str]:
         """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
@@ -182,10 +167,8 @@ class Core:
 
     def provider(self, name: str) -> Provider:
         """A provider by name; one that only the configuration knows, by its base URL, speaks OpenAI's API."""
-        if name == "route" and self._routes:
-            from onellm.resources.routes import RouteProvider  # noqa: PLC0415 - for callers who have some
-
-            return RouteProvider(self._members)
+        if name == "route" and self._binding is not None and self._binding.routes:
+            return self._binding.route_provider()
         try:
             return self.registry.get(name)
         except UnknownProviderError:
@@ -259,128 +242,37 @@ class Core:
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
             extra_body=taken.get("extra_body"),
-            execution=self.execution(bound.provider.name, taken),
+            execution=self.execution(taken),
         )
         if not taken:  # nearly all calls have none: what they share is made once
             self._usual[bound.provider.name] = options
         return options
 
-    # --- what stands around a call; `policy.execution.Binder` ---
-
-    def execution(self, provider: str, taken: Mapping[str, Any]) -> "Execution | None":
+    def execution(self, taken: Mapping[str, Any]) -> "Execution | None":
         """What stands around a call beside retries, where anything does."""
-        asked = {name: taken[name] for name in _AROUND if name in taken}
-        usual = (
-            self._layers or self._routes or self._around != _NOTHING or self.config.deadline or provider in self._rings
-        )
-        if not asked and not usual:
+        if self._binding is None and not any(name in taken for name in _AROUND):
             return None
-        if asked.keys() & _KEPT:
-            from onellm.resources.layers import check_asked  # noqa: PLC0415 - for callers who ask for it
+        return self.binding().execution(taken)
 
-            check_asked(self, asked)
-        if self._execution is None:
-            self._execution = self._make_execution()
-        if not asked:
-            return self._execution
-        for name in ("fallback_models", "fallback_on"):
-            if name in asked:
-                asked[name] = tuple(asked[name])
-        for model in (*asked.get("fallback_models", ()), *(asked["hedge"].to if "hedge" in asked else ())):
-            self.provider(self.split(model)[0])  # a name that is misspelled is no matter of luck
-        return structs.replace(self._execution, **asked)
+    def is_bound(self, name: str) -> bool:
+        """Whether a provider of that name has been called."""
+        return name in self._bound
 
-    def _make_execution(self) -> "Execution":
-        from onellm.policy.execution import Execution  # noqa: PLC0415 - for callers who ask for some of it
-
-        around = self._around
-        circuits = hooks = None
-        if around.breaker is not None:
-            from onellm.policy.circuits import Circuits  # noqa: PLC0415 - likewise
-
-            circuits = Circuits(around.breaker)
-        if around.hooks:
-            from onellm.policy.hooks import Hooks  # noqa: PLC0415 - likewise
-
-            hooks = Hooks(**around.hooks)
-        return Execution(
-            binder=self,
-            layers=self._layers,
-            deadline=self.config.deadline,
-            fallback_on=tuple(around.fallback_on),
-            hedge=around.hedge,
-            on_interrupt=around.on_interrupt or "raise",
-            hooks=hooks,
-            circuits=circuits,
-            latencies=self._latencies if any(each.strategy == "latency" for each in self._routes.values()) else None,
-        )
-
-    def circuits(self) -> "dict[str, CircuitState]":
-        """How each model is doing, where there is a breaker."""
-        execution = self._execution
-        return execution.circuits.states() if execution is not None and execution.circuits is not None else {}
-
-    def keys(self, provider: str) -> "KeyRing | None":
-        """The keys of a provider that has several."""
-        return self._rings.get(provider)
-
-    def fallbacks(self, provider: str, model: str, operation: "Operation") -> Sequence[str]:
-        """The models that the client asks after this one. A mere list is of models that write."""
-        given = self._around.fallback_models
-        if isinstance(given, Mapping):
-            return given.get(f"{provider}/{model}", ())
-        return given if operation.served in _WRITES else ()
-
-    def expand(self, names: Sequence[str]) -> list[str]:
-        """Models, each once, with those of a route in place of its name, in the order in which they are asked now."""
-        found: list[str] = []
-        for name in names:
-            provider, _, own = name.partition("/")
-            if provider == "route" and self._routes:
-                from onellm.resources.routes import chance, in_order  # noqa: PLC0415 - for callers who have some
-
-                found += in_order(own, self._routes, self._latencies, chance)
-            else:
-                found.append(name if name.count("/") else self._named(name))
-        return list(dict.fromkeys(found))
-
-    def _named(self, name: str) -> str:
-        """A model that is named without its provider; a call without a model goes by the provider's name alone."""
-        return name if name in self._bound else f"{self.config.default_provider}/{name}"
-
-    def bind_target(self, name: str, operation: "Operation", options: Options) -> tuple[Provider, str, str, Options]:
-        """Another provider for a call. What the caller added to the request goes to whom it was meant for alone."""
-        own_provider, model = self.split(name)
-        bound = self.require(own_provider, operation.served)
-        base = self.options(bound, {})
-        given = options.call
-        call = structs.replace(base.call, timeouts=given.timeouts)
-        if options.provider in (own_provider, "route"):
-            call = structs.replace(call, headers=given.headers, query=given.query, body=given.body)
-        changed = structs.replace(
-            base, call=call, retry=options.retry, on_unsupported=options.on_unsupported, execution=options.execution
-        )
-        return bound.provider, own_provider, model, changed
-
-    def _members(self, route: str) -> list[tuple[Provider, str]]:
-        return [(self.provider(name), own) for name, own in map(self.split, self.expand([f"route/{route}"]))]
-
-    def _check_names(self) -> None:
-        from onellm.resources.routes import check  # noqa: PLC0415 - for callers who have some
-
-        for name, route in self._routes.items():
-            check(name, route)
-        given = self._around.fallback_models
-        lists = [*given.values()] if isinstance(given, Mapping) else [given]
-        if any(isinstance(each, str) for each in lists):
-            raise ConfigurationError("fallback_models: give a list of models, or one for each model")
-        for model in (model for each in lists for model in each):
-            self.provider(self.split(model)[0])
+    def time_left(self, given: Mapping[str, Any]) -> Callable[[], float | None]:
+        """What is left of the deadline that a call gives, or the client, at any time from now on."""
+        whole = given.get("deadline")
+        whole = self.config.deadline if whole is None else whole
+        if not isinstance(whole, int | float) or isinstance(whole, bool) or whole <= 0:
+            return lambda: whole  # none, or one that the call refuses
+        ends = time.monotonic() + whole
+        return lambda: max(ends - time.monotonic(), _HARDLY_ANY)
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._transport is not None:
             await self._transport.aclose()
+        if self._pacing is not None:
+            await self._pacing.aclose()
 
     def _settings(self, provider: Provider) -> ProviderSettings:
         arguments = self._arguments.get(provider.name, {})
@@ -427,11 +319,8 @@ class Core:
             self._keep_keys(provider.name, settled, resolved.more_keys)
         return settled
 
-    def _keep_keys(self, name: str, first: ProviderSettings, more: "Sequence[Secret]") -> None:
-        from onellm.policy.keys import KeyRing  # noqa: PLC0415 - for callers who have several
-
-        others = [structs.replace(first, api_key=key, usual_headers=None, state={}) for key in more]
-        self._rings[name] = KeyRing([first, *others])
+    def _keep_keys(self, name: str, settings: ProviderSettings, more: "Sequence[Secret]") -> None:
+        self.binding().keep_keys(name, settings, more)
 
 
 class _Late:
@@ -446,13 +335,15 @@ class _Late:
     async def stream(self, method: str, url: str, **parts: Any) -> ResponseStream:
         return await self._core.transport.stream(method, url, **parts)
 
+    async def connect(self, url: str, **parts: Any) -> Socket:
+        return await self._core.transport.connect(url, **parts)
+
     async def aclose(self) -> None:
         await self._core.aclose()
 
 
-_KEPT = {"answer_cache", "answer_cache_ttl", "share"}
+_HARDLY_ANY = 1e-6  # seconds: a deadline that has passed
 _MOST_NAMED = 8
-_WRITES = ("chat", "completions", "responses")
 # Which flag of a provider stands for an argument that it does not take.
 _FEATURES = {
     **dict.fromkeys(

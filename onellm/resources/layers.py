@@ -7,6 +7,7 @@ from onellm.errors import InvalidRequestError
 from onellm.resources.core import Core
 
 if TYPE_CHECKING:
+    from onellm.resources.binding import Binding
     from onellm.types.caching import CacheStore, SemanticCache
 
 
@@ -28,7 +29,7 @@ def add_layers(
         core.add_layer(Sharing(unasked=True))
 
 
-def check_asked(core: Core, asked: Mapping[str, Any]) -> None:
+def check_asked(binding: "Binding", asked: Mapping[str, Any]) -> None:
     """Refuse what a call asks of a cache that is not there; sharing begins when it is first asked for.
 
     Raises:
@@ -38,7 +39,7 @@ def check_asked(core: Core, asked: Mapping[str, Any]) -> None:
         from onellm.policy.cache import Caching  # noqa: PLC0415 - for callers who ask for it
         from onellm.policy.semantic import SemanticCaching  # noqa: PLC0415 - likewise
 
-        if not any(isinstance(layer, Caching | SemanticCaching) for layer in core.layers):
+        if not any(isinstance(layer, Caching | SemanticCaching) for layer in binding.layers):
             raise InvalidRequestError(
                 "answer_cache: this client keeps no answers; give it one, AsyncOneLLM(answer_cache=MemoryCache())",
                 param="answer_cache",
@@ -46,8 +47,8 @@ def check_asked(core: Core, asked: Mapping[str, Any]) -> None:
     if asked.get("share"):
         from onellm.policy.sharing import Sharing  # noqa: PLC0415 - likewise
 
-        if not any(isinstance(layer, Sharing) for layer in core.layers):
-            core.add_layer(Sharing(), innermost=True)
+        if not any(isinstance(layer, Sharing) for layer in binding.layers):
+            binding.add_layer(Sharing(), innermost=True)
 
 
 def _embedder(core: Core, model: str) -> Callable[[str], Awaitable[Sequence[float]]]:

@@ -3,9 +3,10 @@
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from onellm.types.pipelines import EmbeddingBatch, PipelineProgress
+from onellm.types.pipelines import ChatResult, EmbeddingBatch, PipelineProgress
 
 if TYPE_CHECKING:
+    from onellm.pipeline.chat import ChatPipeline
     from onellm.pipeline.embed import EmbeddingPipeline
 
 
@@ -27,6 +28,43 @@ class AsyncEmbeddingStream:
         return self
 
     async def __anext__(self) -> EmbeddingBatch:
+        return await self._pipeline.next()
+
+    async def aclose(self) -> None:
+        """Cancel what is under way, and close the source."""
+        await self._pipeline.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        self._pipeline.abandon()
+
+
+class AsyncChatMap:
+    """What comes of many requests, one after another: use it in `async for`, and leave it early only in `async with`.
+
+    Leaving cancels what is under way and closes the source where that is a generator; so does an error. A batch that
+    was begun goes on at its provider.
+    """
+
+    def __init__(self, pipeline: "ChatPipeline") -> None:
+        self._pipeline = pipeline
+
+    @property
+    def progress(self) -> PipelineProgress:
+        """How far it is; counts go on while it is read."""
+        return self._pipeline.progress
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChatResult:
         return await self._pipeline.next()
 
     async def aclose(self) -> None:

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from onellm.errors import InvalidRequestError, MissingKeyError, UnsupportedFeatureError
 from onellm.policy.retry import RetryPolicy
-from onellm.providers.protocols import Configurable, Provider, ProviderSettings, Response, ResponseStream
+from onellm.providers.protocols import Configurable, Provider, ProviderSettings, Response, ResponseStream, Socket
 from onellm.resources.core import Bound, Core
 from onellm.types.files import Form
 from onellm.types.preview import PreviewedRequest
@@ -102,6 +102,10 @@ class _Keeper:
         await self._kept.request_of(method, url, headers, body, stream=True)
         raise _NotSent
 
+    async def connect(self, url: str, *, headers: Mapping[str, str], **_: object) -> Socket:
+        await self._kept.request_of("GET", url, headers, None, stream=True)
+        raise _NotSent
+
     async def aclose(self) -> None:
         """It holds nothing."""
 
@@ -116,8 +120,14 @@ class PreviewCore(Core):
         self._retry = RetryPolicy(max_retries=0)
         self._bound = {}
         self._usual = {}
-        self._rings = {}
         self._pacing = None  # nothing is sent, so nothing waits
+
+    def split(self, model: object) -> tuple[str, str]:
+        """Of a route, the model that would be asked first."""
+        found = super().split(model)
+        if found[0] == "route" and self._binding is not None and self._binding.routes:
+            return super().split(self._binding.expand(["/".join(found)])[0])
+        return found
 
     def bind(self, name: str) -> Bound:
         bound = super().bind(name)
@@ -129,8 +139,11 @@ class PreviewCore(Core):
         self._bound[name] = bound = Bound(watched, bound.settings, bound.operations)
         return bound
 
-    def execution(self, provider: str, taken: Mapping[str, Any]) -> None:
+    def execution(self, taken: Mapping[str, Any]) -> None:
         """Nothing: one request is enough, and what watches calls is not told of one that is not made."""
+
+    def _keep_keys(self, name: str, settings: ProviderSettings, more: object) -> None:
+        """None are used, and which are set aside is the client's to know."""
 
     def _settings(self, provider: Provider) -> ProviderSettings:
         try:

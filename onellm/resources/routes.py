@@ -44,6 +44,8 @@ def check(name: str, route: Route) -> None:
     Raises:
         ConfigurationError: weights that do not fit, or a model of no provider.
     """
+    if not route.models or isinstance(route.models, str):
+        raise ConfigurationError(f"route {name}: give a list of models")
     if route.weights and (len(route.weights) != len(route.models) or min(route.weights) < 0 or max(route.weights) <= 0):
         raise ConfigurationError(f"route {name}: give weights from 0, one for each of its {len(route.models)} models")
     for model in route.models:

@@ -5,9 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
-import msgspec
-
 from onellm.errors import MaxTurnsError, OneLLMError, ResponseDecodeError, ResponseValidationError
+from onellm.resources.calling import call_function, said
 from onellm.resources.streams import AsyncChatCompletionStream
 from onellm.types.chat import ChatCompletion, ChatCompletionMessageToolCall, CompletionUsage
 from onellm.types.functions import FunctionTool
@@ -156,7 +155,7 @@ class AsyncToolRun:
         value = error = None
         try:
             value = await self._outcome(call)
-            content = _content(value)
+            content = said(value)
         except Exception as exc:  # noqa: BLE001 - whatever a function raises, the model or the caller is told
             error = exc
             shown = exc.message if isinstance(exc, OneLLMError) else f"{type(exc).__name__}: {exc}"
@@ -169,7 +168,7 @@ class AsyncToolRun:
             known = ", ".join(sorted(self._functions))
             raise ResponseValidationError(f"there is no tool {call.function.name!r}; there is {known}")
         positional, named = tool.arguments(call.function.arguments)
-        return await _call_function(tool.function, positional, named)
+        return await call_function(tool.function, positional, named)
 
 
 def _message(result: RunToolResult) -> dict[str, Any]:
@@ -183,31 +182,3 @@ def _name(tool: Mapping[str, Any]) -> str | None:
             return name
         case _:
             return None
-
-
-async def _call_function(function: Callable[..., Any], positional: list[Any], named: dict[str, Any]) -> Any:
-    """What a function returns; one that is not async runs in a thread, so that it holds up nothing else."""
-    import inspect  # noqa: PLC0415 - only for those who give functions
-
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - an object with an async __call__
-        return await function(*positional, **named)
-    value = await asyncio.to_thread(function, *positional, **named)
-    return await value if inspect.isawaitable(value) else value
-
-
-def _content(value: Any) -> str | list[dict[str, Any]]:
-    """What a function returned as a model is told it: a text as it is, content parts as they are, all else as JSON."""
-    if isinstance(value, str):
-        return value
-    match value:
-        case [{"type": "text" | "image_url" | "file" | "input_audio"}, *_]:
-            return list(value)
-        case _:
-            return msgspec.json.encode(value, enc_hook=_plain).decode()
-
-
-def _plain(value: Any) -> Any:
-    """A pydantic model, or whatever can say itself as a dict."""
-    if callable(dump := getattr(value, "model_dump", None)):
-        return dump()
-    raise TypeError(f"a tool returned {type(value).__name__}, which is no JSON: return a text, a dict or a Struct")

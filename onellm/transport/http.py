@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
@@ -32,6 +32,9 @@ from onellm.transport.multipart import SourceError, open_form
 from onellm.transport.watchdog import Watch, Watchdog
 from onellm.types.files import Form
 from onellm.types.options import HttpOptions, Timeouts
+
+if TYPE_CHECKING:
+    from onellm.transport.websocket import WebSocket
 
 _LARGEST_ERROR_BODY = 1 << 20
 _SMALL_BODY = 1 << 20  # read in one go; also where aiohttp warns of bytes given as a body
@@ -130,6 +133,26 @@ class HttpTransport:
             _translate(exc, pool, watch, timeouts, url)
         finally:
             watch.disarm()
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        subprotocols: tuple[str, ...] = (),
+        timeouts: Timeouts,
+        proxy: str | None = None,
+    ) -> "WebSocket":
+        """Open a WebSocket, or give the answer that refuses it.
+
+        Raises:
+            APIConnectionError: no connection.
+            APITimeoutError: a limit ran out.
+        """
+        from onellm.transport.websocket import open_socket  # noqa: PLC0415 - only for those who use it
+
+        largest = self._options.max_event_bytes
+        return await open_socket(self, self._pool(), url, headers, subprotocols, timeouts, proxy, largest)
 
     async def aclose(self) -> None:
         """Close the connections; those of other loops are closed there. A session that the caller gave stays open."""

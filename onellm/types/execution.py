@@ -1,9 +1,11 @@
 """What a client may be told about its calls, beside the calls themselves."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
+
+from onellm.errors import ConfigurationError
 
 Strategy = Literal["order", "weights", "latency", "cost"]
 CircuitName = Literal["closed", "open", "half_open"]
@@ -19,7 +21,7 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weights:   one for each model; equal where there are none
     """
 
-    models: Annotated[Sequence[str], Meta(min_length=1)]
+    models: Sequence[str]
     strategy: Strategy = "order"
     weights: Sequence[float] = ()
 
@@ -36,11 +38,19 @@ class Breaker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rate_limits:  whether a 429 counts, too
     """
 
-    failures: Annotated[int, Meta(ge=1)] = 5
-    rate: Annotated[float, Meta(gt=0, le=1)] | None = None
-    window: Annotated[int, Meta(ge=1)] = 20
-    open_for: Annotated[float, Meta(gt=0)] = 30.0
+    failures: int = 5
+    rate: float | None = None
+    window: int = 20
+    open_for: float = 30.0
     rate_limits: bool = False
+
+    def __post_init__(self) -> None:
+        if self.failures < 1 or self.window < 1:
+            raise ConfigurationError("breaker: failures and window are at least 1")
+        if self.rate is not None and not 0 < self.rate <= 1:
+            raise ConfigurationError(f"breaker: rate is {self.rate!r}; give a part of all calls, such as 0.5")
+        if not self.open_for > 0:
+            raise ConfigurationError(f"breaker: open_for is {self.open_for!r}; give seconds above 0")
 
 
 class CircuitState(Struct, frozen=True, kw_only=True):

@@ -27,6 +27,30 @@ class Speaker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     voice: str
 
 
+class LiveOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What only sessions take: `realtime.connect(..., google=GoogleOptions(live=LiveOptions(...)))`.
+
+    context_window_compression:  how a long session is kept within the model's window, `{"slidingWindow": {}}`; without
+                            it one of sound ends after 15 minutes
+    proactivity:            `{"proactiveAudio": True}`: the model may keep silent
+    turn_coverage:          what of the input belongs to a turn, such as "TURN_INCLUDES_ALL_INPUT"
+    initial_history:        `messages` are sent as a history that calls no model; newer models take none otherwise
+    realtime_text:          text is sent as input in real time and not as a turn; newer models take it so alone
+    tool_behavior:          "non_blocking": the model goes on while functions run
+    tool_scheduling:        when it uses what such a function gave
+    token_uses:             how many sessions a token of `create_token` may begin; 0 is any number
+    """
+
+    context_window_compression: Mapping[str, Any] | None = None
+    proactivity: Mapping[str, Any] | None = None
+    turn_coverage: str | None = None
+    initial_history: bool = False
+    realtime_text: bool = False
+    tool_behavior: Literal["blocking", "non_blocking"] | None = None
+    tool_scheduling: Literal["interrupt", "when_idle", "silent"] | None = None
+    token_uses: Annotated[int, Meta(ge=0)] = 1
+
+
 class GoogleOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What only generateContent takes: `create(..., google=GoogleOptions(thinking_budget=0))`.
 
@@ -56,6 +80,8 @@ class GoogleOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     labels:              for the bill; Vertex only
     continuation_token:  that of an answer whose `finish_reason_raw` is CONTINUATION
     generation_config:   further fields of `generationConfig`, as they are; they win over ours
+    live:                of sessions, which take all above but what is for the tools' choice, images, caches and
+                         continuations
     """
 
     thinking_level: ThinkingLevel | None = None
@@ -79,3 +105,4 @@ class GoogleOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     labels: Mapping[str, str] | None = None
     continuation_token: str | None = None
     generation_config: Mapping[str, Any] = {}
+    live: LiveOptions | None = None

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 from msgspec import Meta, Struct
 from typing_extensions import TypedDict
 
+from onellm.errors import InvalidRequestError
+
 TokenSource = Callable[[], "str | Awaitable[str]"]
 """Called before each request; gives a bearer token."""
 
@@ -29,7 +31,7 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connect:     a new connection: name look-up, TCP, TLS
     first_byte:  from sending the request to the first byte of the answer's body
     idle:        between two reads of a stream; keep-alive comments count as life
-    total:       the whole call, one attempt, the stream's reading included
+    total:       the whole call, one attempt, its wait for a turn and the stream's reading included
     until:       not a length but an end: the time of `time.monotonic` at which every attempt, and every wait between
                  them, is over. It is what `deadline=` sets
     """
@@ -74,8 +76,14 @@ class Hedge(Struct, frozen=True, forbid_unknown_fields=True):
     to:     the models that are asked, one after another; empty is the same one again, once
     """
 
-    after: Annotated[float, Meta(gt=0)]
+    after: float
     to: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.after > 0:
+            raise InvalidRequestError(f"hedge: after is {self.after!r}; give seconds above 0", param="hedge")
+        if isinstance(self.to, str):
+            raise InvalidRequestError(f"hedge: to is {self.to!r}; give a list of models", param="hedge")
 
 
 class CallOptions(TypedDict, total=False):

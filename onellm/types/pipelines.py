@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 from msgspec import Struct
 
 from onellm.errors import OneLLMError
+from onellm.types.chat import ChatCompletion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,3 +102,18 @@ ChatRequestParam: TypeAlias = (
     str | Sequence[Any] | Mapping[str, Any] | tuple[Id, str | Sequence[Any] | Mapping[str, Any]]
 )
 """A prompt, a list of messages or a dict of `create`'s arguments; by itself or as (id, request)."""
+
+
+class ChatResult(Struct, frozen=True, kw_only=True):
+    """What came of one request: a response or an error.
+
+    index:    the request's place, from 0
+    id:       as it was given; where none was, the place
+    resumed:  whether it comes from a checkpoint
+    """
+
+    index: int
+    id: Id
+    response: ChatCompletion | None = None
+    error: OneLLMError | None = None
+    resumed: bool = False

@@ -19,6 +19,7 @@ import pytest
 from onellm import client as client_module
 from onellm import resources
 from onellm._sync.generate import __main__ as generate
+from onellm._sync.generate.layout import header
 from onellm._sync.generate.source import GenerationError
 from onellm._sync.generate.twin import OMITTED, RENAMED
 
@@ -88,8 +89,9 @@ def plain(text: str) -> str:
 def shape(function: Any, variables: dict[Any, Any] | None = None) -> list[tuple[str, str, str, str]]:
     def text(annotation: Any) -> str:
         known = variables or {}
-        if (awaited := getattr(get_origin(annotation), "__await__", None)) is not None:
-            known = dict(zip(get_origin(annotation).__parameters__, get_args(annotation), strict=True))
+        kind = get_origin(annotation) or annotation
+        if isinstance(kind, type) and (awaited := getattr(kind, "__await__", None)) is not None:
+            known = dict(zip(getattr(kind, "__parameters__", ()), get_args(annotation), strict=True))
             annotation = get_args(get_type_hints(awaited)["return"])[2]
         if isinstance(annotation, TypeVar):
             annotation = known.get(annotation, annotation)
@@ -751,3 +753,13 @@ def test_files_and_classes_are_unique(tmp_path: Path, capsys: pytest.CaptureFixt
     write(tmp_path, {"client.py": "class AsyncX: ...", "resources/x.py": "class AsyncX: ..."})
     with pytest.raises(GenerationError, match=r"client\.py has another AsyncX"):
         generate.files(package)
+
+
+@pytest.mark.parametrize("room", [0, 4])
+def test_a_header_leaves_room_for_what_follows_it(room: int) -> None:
+    """An overload ends in ` ...` on the same line, and the formatter counts that too."""
+    for length in range(50, 100):
+        parameter = f"{'x' * length}: int"
+        text = header("create", [(parameter, "")], "int", comments=("", ""), apart=False, room=room)
+        code = f"    def create({parameter}) -> int:"
+        assert text == code if len(code) + room <= 120 else "\n" in text

@@ -84,10 +84,12 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[asyncio.subprocess.Pr
 async def terminal() -> AsyncIterator[Callable[..., Awaitable[Terminal]]]:
     """Starts a command on a terminal of its own."""
     pty = pytest.importorskip("pty", reason="no terminals here")
+    termios = pytest.importorskip("termios", reason="no terminals here")
     started: list[tuple[Terminal, asyncio.subprocess.Process]] = []
 
     async def run(*argv: str) -> Terminal:
         master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 200))
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", ON_TERMINAL, *argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
         )

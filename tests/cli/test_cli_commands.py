@@ -126,7 +126,7 @@ async def test_providers_say_whether_a_key_is_set(
     rows = {line.split()[0]: line for line in ran.out.splitlines()}
     assert rows["provider"].split() == ["provider", "serves", "can", "key"]
     name, *serves, can, variable, said = rows["openai"].split()
-    assert (name, can, variable, said) == ("openai", "JSVATRF-", "OPENAI_API_KEY", "(set)")
+    assert (name, can, variable, said) == ("openai", "JSVATRFL", "OPENAI_API_KEY", "(set)")
     assert "-SV--RF-" in rows["perplexity"].split()
     assert rows["can:"].startswith("can: J JSON mode, S JSON schema, ")
     assert {"chat", "embeddings", "models"} <= set(serves)

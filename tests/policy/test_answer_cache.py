@@ -222,7 +222,7 @@ async def test_the_age_that_a_call_takes(loopback: Loopback, monkeypatch: pytest
     store = MemoryCache(clock=clock)
     loopback.plays(Answer(chunks=[CHAT]))
     async with client_of(loopback, store) as client:
-        monkeypatch.setattr(client._core.layers[0], "_clock", clock)
+        monkeypatch.setattr(client._core.binding().layers[0], "_clock", clock)
         await client.chat.completions.create(**ASK)
         clock.now += 100
         reply = await client.chat.completions.create(**ASK, answer_cache_ttl=101)

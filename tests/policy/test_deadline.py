@@ -226,10 +226,43 @@ async def test_parts_of_one_call_share_it(client: AsyncOneLLM, loopback: Loopbac
     assert error.phase == "first_byte"
 
 
+async def test_asking_again_for_a_type_shares_it(client: AsyncOneLLM, loopback: Loopback) -> None:
+    """What does not fit is asked for again in the time that is left."""
+
+    async def most_of_it() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.2)
+
+    loopback.plays(Answer(chunks=[CHAT], pause={0: most_of_it}), SILENT)
+    began = time.monotonic()
+    call = client.chat.completions.parse(**ASK, response_format=dict, retries_on_invalid=3, deadline=0.3)
+    assert (await exceeded(call)).phase == "first_byte"
+    assert time.monotonic() - began < 0.45
+    assert len(loopback.requests) == 2
+
+
+async def test_parts_of_a_file_share_it(client: AsyncOneLLM, loopback: Loopback) -> None:
+    upload = {"id": "upload_1", "object": "upload", "status": "pending"}
+    answers = {"uploads": Answer(chunks=[upload]), "parts": SILENT, "cancel": Answer(chunks=[upload])}
+    loopback.chooses(lambda request: answers[request.path.rpartition("/")[2]])
+    call = client.files.create(file=b"x" * 10, purpose="user_data", part_size=5, deadline=SHORT)
+    assert (await exceeded(call)).phase == "first_byte"
+
+
+async def test_a_pull_minds_its_own_alone(loopback: Loopback) -> None:
+    """Models are large: the client's deadline is for what is asked of them."""
+    progress = Answer(chunks=['{"status": "success"}\n'], content_type="application/x-ndjson")
+    loopback.plays(progress)
+    async with AsyncOneLLM(providers={"ollama": {"base_url": loopback.url}}, deadline=1e-6) as client:
+        assert (await client.models.pull("ollama/m")).status == "success"
+        await exceeded(client.models.pull("ollama/m", deadline=1e-6))
+
+
 @pytest.mark.parametrize("deadline", [0, -1, "x", True])
 async def test_what_is_no_deadline(client: AsyncOneLLM, loopback: Loopback, deadline: Any) -> None:
     with pytest.raises(InvalidRequestError, match="deadline"):
         await client.chat.completions.create(**ASK, deadline=deadline)
+    with pytest.raises(InvalidRequestError, match="deadline"):
+        await client.chat.completions.parse(**ASK, response_format=dict, deadline=deadline)
     with pytest.raises(ConfigurationError, match="deadline"):
         AsyncOneLLM(deadline=deadline)
     assert not loopback.requests

@@ -1,5 +1,6 @@
 """The seam that every call goes through: what layers see of it, and that without any it is nothing."""
 
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,8 +12,9 @@ from process import python
 from wire.openai import ASK, BAD_REQUEST, CHAT, STREAM
 
 import onellm
-from onellm import AsyncOneLLM, BadRequestError
+from onellm import AsyncOneLLM, BadRequestError, OneLLMError, StreamInterruptedError
 from onellm.policy.execution import Exchange
+from onellm.policy.moving import WatchedStream
 from onellm.policy.operations import operation_of
 from onellm.policy.retry import retry
 from onellm.providers import protocols
@@ -49,6 +51,46 @@ async def test_a_layer_sees_the_call_and_its_answer(client: AsyncOneLLM, loopbac
     assert (exchange.provider, exchange.model) == ("openai", "gpt-5.4-mini")
     assert exchange.request.messages == ASK["messages"]
     assert answer is reply
+
+
+async def test_a_layer_sees_who_answered(client: AsyncOneLLM, loopback: Loopback) -> None:
+    """And how many requests it took."""
+    loopback.plays(Answer(status=500), Answer(status=404), OK)
+    seen: list[tuple[str, Any]] = []
+    client._core.add_layer(Notes("it", seen))
+    await client.chat.completions.create(**ASK, fallback_models=["openai/other"])
+    assert (seen[0][1].requests, seen[0][1].answered_by) == (3, "openai/other")
+
+
+async def test_a_watched_stream_has_one_end(client: AsyncOneLLM, loopback: Loopback) -> None:
+    """Its answer, its error, or that it was left: whichever comes first, and nothing after it."""
+    ends: list[str] = []
+
+    class Watch:
+        async def around(self, _: Exchange, go_on: Callable[[], Awaitable[Any]]) -> Any:
+            async def ended(final: Any) -> None:
+                ends.append(final.id)
+
+            async def failed(exc: OneLLMError) -> None:
+                ends.append(type(exc).__name__)
+
+            return WatchedStream(await go_on(), ended, failed, lambda: ends.append("left"))
+
+    client._core.add_layer(Watch())
+    for answer, end in (
+        (streamed(*STREAM), CHAT["id"]),
+        (streamed(*STREAM[:3], done=False, cut="close"), "StreamInterruptedError"),
+    ):
+        loopback.plays(answer)
+        async with await client.chat.completions.create(**ASK, stream=True) as stream:
+            with contextlib.suppress(StreamInterruptedError):
+                await stream.get_final_completion()
+        assert ends.pop() == end
+        assert not ends
+    loopback.plays(streamed(*STREAM))
+    async with await client.chat.completions.create(**ASK, stream=True) as stream:
+        await anext(stream)
+    assert ends == ["left"]
 
 
 async def test_layers_stand_around_each_other(client: AsyncOneLLM, loopback: Loopback) -> None:
@@ -145,7 +187,10 @@ def test_every_method_of_providers_has_a_name_for_callers(name: str) -> None:
 
 
 def test_no_resource_goes_past_the_seam() -> None:
-    """A call that was made otherwise would have no deadline, no fallback, and nothing would see it."""
+    """A call that was made otherwise would have no deadline, no fallback, and nothing would see it.
+
+    The connection of a realtime session is no call: it lasts, and has its own limits.
+    """
     resources = Path(onellm.__file__).parent / "resources"
     past = [path.name for path in resources.glob("*.py") if "retry(" in path.read_text()]
-    assert not past
+    assert past == ["realtime_line.py"]

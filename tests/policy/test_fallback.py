@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from hosts import Hosts
 from loopback import Answer, Loopback, Recorded, soon, streamed
+from threaded import Provider
 from wire.chat_completions import embeddings
 from wire.openai import (
     ASK,
@@ -38,6 +40,7 @@ from onellm import (
     InvalidRequestError,
     MissingKeyError,
     NotFoundError,
+    OneLLM,
     QuotaExceededError,
     RateLimitError,
     Route,
@@ -53,35 +56,6 @@ FILTERED = Answer(status=400, chunks=[{"error": {"message": "no", "code": "conte
 TO_B: dict[str, Any] = {**ASK, "model": "a/one", "fallback_models": ["b/two"], "max_retries": 0}
 TO_C: dict[str, Any] = {**TO_B, "fallback_models": ["b/two", "c/three"]}
 WORDS = [chunk({"role": "assistant"}), chunk({"content": "Bon"}), chunk({"content": "jour"}), chunk({}, "stop")]
-
-
-class Hosts:
-    """Providers a, b and c on one server, told apart by their paths; each plays its own answers."""
-
-    def __init__(self, server: Loopback) -> None:
-        self._server = server
-        self._answers: dict[str, list[Answer]] = {}
-        server.chooses(self._choose)
-        self.providers = {
-            name: {"base_url": f"{server.url}/{name}", "api_key": f"key-of-{name}", "headers": {"X-Of": name}}
-            for name in "abc"
-        }
-
-    def _choose(self, request: Recorded) -> Answer:
-        answers = self._answers[request.path.split("/")[1]]
-        return answers.pop(0) if len(answers) > 1 else answers[0]
-
-    def play(self, **answers: Answer | list[Answer]) -> None:
-        self._answers |= {name: [given] if isinstance(given, Answer) else given for name, given in answers.items()}
-
-    @property
-    def requests(self) -> list[Recorded]:
-        return self._server.requests
-
-    @property
-    def asked(self) -> str:
-        """Who was asked, in order."""
-        return "".join(request.path.split("/")[1] for request in self._server.requests)
 
 
 @pytest.fixture
@@ -286,7 +260,7 @@ async def test_embeddings_are_of_one_model(client: AsyncOneLLM, hosts: Hosts) ->
             return DOWN
         return Answer(chunks=[embeddings([[float(text)] for text in request.json["input"]])])
 
-    hosts._server.chooses(vectors)
+    hosts.server.chooses(vectors)
     inputs = [str(number) for number in range(3000)]
     reply = await client.embeddings.create(model="a/one", input=inputs, fallback_models=["b/two"], max_retries=0)
     assert reply.provider == "b"
@@ -372,6 +346,22 @@ async def test_a_route_of_the_file(hosts: Hosts, tmp_path: Path, monkeypatch: py
         assert (await client.chat.completions.create(**{**ASK, "model": "route/fast"})).provider == "b"
 
 
+async def test_a_preview_of_a_route_is_of_its_first(hosts: Hosts) -> None:
+    async with routed(hosts, ["b/two", "a/one"]) as client:
+        preview = await client.chat.completions.preview(**{**ASK, "model": "route/fast"})
+    assert (preview.provider, preview.model) == ("b", "two")
+    assert not hosts.requests
+
+
+async def test_a_file_s_route_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "onellm.toml"
+    monkeypatch.setenv("ONELLM_CONFIG", str(path))
+    for wrong in ('strategy = "fastest"\nmodels = ["a/b"]', "models = 5", 'models = ["b"]', 'modles = ["a/b"]'):
+        path.write_text(f"[routes.fast]\n{wrong}\n")
+        with pytest.raises(ConfigurationError, match=r"fast|routes"):
+            AsyncOneLLM()
+
+
 async def test_a_route_as_a_fallback(hosts: Hosts) -> None:
     """Each model is asked once, though it be named twice."""
     hosts.play(a=DOWN, b=DOWN, c=OK)
@@ -398,9 +388,9 @@ async def test_the_quickest_of_a_route_is_first(hosts: Hosts) -> None:
         for _ in range(2):
             await client.chat.completions.create(**ask)
         assert hosts.asked == "ab"
-        client._core._latencies |= {("a", "one"): 2.0, ("b", "two"): 1.0}
+        client._core.binding()._latencies |= {("a", "one"): 2.0, ("b", "two"): 1.0}
         await client.chat.completions.create(**ask)
-        client._core._latencies |= {("a", "one"): 0.5, ("b", "two"): 1.0}
+        client._core.binding()._latencies |= {("a", "one"): 0.5, ("b", "two"): 1.0}
         await client.chat.completions.create(**ask)
     assert hosts.asked == "abba"
 
@@ -423,7 +413,7 @@ async def test_the_cheapest_of_a_route_is_first(hosts: Hosts) -> None:
     pytest.importorskip("genai_prices")
     models = ["a/one", "openai/gpt-4o", "openai/gpt-4o-mini"]
     async with routed(hosts, Route(models=models, strategy="cost")) as client:
-        assert client._core.expand(["route/fast"]) == ["openai/gpt-4o-mini", "openai/gpt-4o", "a/one"]
+        assert client._core.binding().expand(["route/fast"]) == ["openai/gpt-4o-mini", "openai/gpt-4o", "a/one"]
 
 
 @pytest.mark.parametrize(
@@ -525,6 +515,34 @@ async def test_restarts_come_to_an_end(client: AsyncOneLLM, hosts: Hosts) -> Non
     assert hosts.asked == "aaa"
 
 
+@pytest.mark.parametrize("call", ["parse", "run"])
+async def test_what_is_made_of_chunks_does_not_begin_anew(hosts: Hosts, call: str) -> None:
+    """Half of a value, or a call of a tool, could not be taken back; the client's wish is not theirs."""
+
+    def weather() -> str:
+        """The weather."""
+        return "rain"
+
+    hosts.play(a=streamed(*STREAM[:3], done=False, cut="close"))
+    async with AsyncOneLLM(providers=hosts.providers, on_interrupt="restart") as client:
+        methods = client.chat.completions
+        ask: Any = {**ASK, "model": "a/one", "stream": True}
+
+        async def through(**more: Any) -> None:
+            if call == "parse":
+                await (await methods.parse(**ask, response_format=dict, **more)).get_final()
+            else:
+                async with methods.run(**ask, tools=[weather], **more) as run:
+                    async for _ in run:
+                        pass
+
+        with pytest.raises(InvalidRequestError, match="on_interrupt"):
+            await through(on_interrupt="restart")
+        with pytest.raises(StreamInterruptedError):
+            await through()
+    assert hosts.asked == "a"
+
+
 async def test_closing_a_stream_closes_the_one_it_reads_from(client: AsyncOneLLM, hosts: Hosts) -> None:
     hosts.play(a=DOWN, b=streamed(*WORDS, pause={2: asyncio.Event().wait}))
     stream: Any = await client.chat.completions.create(**TO_B, stream=True)
@@ -536,7 +554,7 @@ async def test_closing_a_stream_closes_the_one_it_reads_from(client: AsyncOneLLM
 async def test_cancelling_a_fallback_closes_its_connection(client: AsyncOneLLM, hosts: Hosts) -> None:
     hosts.play(a=DOWN, b=Answer(head=False, cut="stall"))
     call = asyncio.create_task(client.chat.completions.create(**TO_B))
-    await soon(hosts._server.wait_for_requests(2))
+    await soon(hosts.server.wait_for_requests(2))
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -557,3 +575,22 @@ async def test_responses_fall_back_before_their_first_text(client: AsyncOneLLM, 
         model="a/one", input="x", stream=True, fallback_models=["b/two"], max_retries=0
     )
     assert [piece async for piece in stream.text()] == ["Hi"]
+
+
+def test_a_blocking_client_falls_back_and_restarts() -> None:
+    """In one thread of the caller's, streams too."""
+    provider = Provider()
+    try:
+        hosts = Hosts(provider.loopback)
+        hosts.play(a=[DOWN, streamed(*STREAM[:3], done=False, cut="close"), DOWN], b=[OK, streamed(*WORDS)])
+        with OneLLM(providers=hosts.providers) as client:
+            reply = client.chat.completions.create(**TO_B)
+            assert (reply.provider, len(reply.fallbacks)) == ("b", 1)
+            texts: dict[int, str] = {}
+            with client.chat.completions.create(**TO_B, stream=True, on_interrupt="restart") as stream:
+                for piece in stream.text():
+                    texts[stream.restarts] = texts.get(stream.restarts, "") + piece
+                assert len(stream.get_final_completion().fallbacks) == 2
+        assert texts[1] == "Bonjour"
+    finally:
+        provider.close()

@@ -116,7 +116,7 @@ def test_queries_ports_and_empty_paths_are_signed_as_botocore_does(url: str) -> 
 async def test_each_try_is_signed_anew(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     """A signature is of its second; one that waited would be refused."""
     seconds = iter(range(1_800_000_000, 1_800_000_100))
-    monkeypatch.setattr("onellm.providers.http.time.time", lambda: next(seconds))
+    monkeypatch.setattr("onellm.providers.sending.time.time", lambda: next(seconds))
     loopback.plays(Answer(status=503, chunks=[b"{}"]), Answer(chunks=[bedrock.ANSWER]))
     own = {"base_url": loopback.url, "options": {"region": "eu-west-1", **KEYS}}
     quick = RetryPolicy(max_retries=1, initial=0.001, maximum=0.001, jitter=0.0)

@@ -10,7 +10,7 @@ import pytest
 from loopback import Answer, Loopback, soon, type_sse
 from replicate_host import INPUT, PICTURES, PIECES, PNG, USAGE, events, inputs, model, plays, prediction, sent
 
-from onellm import AsyncOneLLM, RetryPolicy
+from onellm import AsyncOneLLM, Limits, RetryPolicy
 from onellm.dialects.replicate.predictions import Predictions
 from onellm.errors import (
     APITimeoutError,
@@ -85,6 +85,21 @@ async def test_a_chat_that_ends_while_it_is_waited_for(server: Loopback) -> None
 def ask(question: Any, *, system: str = "") -> dict[str, Any]:
     said = [{"role": "system", "content": system}] if system else []
     return {"model": "replicate/acme/m", "messages": [*said, {"role": "user", "content": question}]}
+
+
+async def test_runs_wait_for_their_turn(server: Loopback) -> None:
+    """Beginning one takes a turn; looking at it, and reading what the model takes, does not."""
+    plays(server, model(INPUT), prediction(server, "starting"), [prediction(server, "succeeded", PIECES)])
+    async with connect(server, limits=Limits(requests_per_minute=60)) as client:
+        reply = await client.chat.completions.create(**ask("Rome?"))
+        pacing = client._core._pacing
+        assert pacing is not None
+        pace = pacing._paces["replicate"]
+        assert pace is not None
+        gate = pace.pacer(client._core.bind("replicate").settings).line("acme/m").gate
+    assert reply.choices[0].message.content == TEXT
+    assert sent(server) == [GET_MODEL, CREATE, LOOK]
+    assert (gate.sent, gate.under_way) == (1, 0)
 
 
 async def test_a_run_is_looked_at_until_it_ends(server: Loopback) -> None:

@@ -71,7 +71,7 @@ async def test_file_and_headers_are_not_shown(monkeypatch: pytest.MonkeyPatch, t
         shown = [client, client._core.config, bound, bound.settings]
     assert bound.settings.headers == {"X-Key": "secret-2", "X-Other": "secret-4"}
     assert bound.settings.proxy == "http://me:secret-3@host"
-    assert "secret" not in repr(shown)
+    assert "secret-" not in repr(shown)
 
 
 async def test_query_is_in_no_error(loopback: Loopback) -> None:

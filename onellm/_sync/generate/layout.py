@@ -24,20 +24,27 @@ def one_line(node: ast.expr) -> str:
 
 
 def header(
-    name: str, parameters: Sequence[tuple[str, str]], answer: str, *, comments: tuple[str, str], apart: bool
+    name: str,
+    parameters: Sequence[tuple[str, str]],
+    answer: str,
+    *,
+    comments: tuple[str, str],
+    apart: bool,
+    room: int = 0,
 ) -> str:
     """`def name(…) -> answer:`.
 
     parameters:  text and comment of each
     comments:    those after "def name(" and after the colon
     apart:       each parameter on a line of its own
+    room:        what comes after it on its line, in characters
     """
     first, last = f"{TAB}def {name}(", f") -> {answer}:" + (f"  {comments[1]}" if comments[1] else "")
     texts = [text for text, _ in parameters]
     if not apart and not any(comment for _, comment in parameters):
         line = ", ".join(texts)
         code = f"{first}{line}) -> {answer}:"
-        if len(code) <= WIDTH and not comments[0]:
+        if len(code) <= WIDTH - room and not comments[0]:
             return first + line + last
         if len(TAB * 2 + line) <= WIDTH:
             opening = first + (f"  {comments[0]}" if comments[0] else "")

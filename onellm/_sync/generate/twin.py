@@ -43,6 +43,7 @@ PLAIN = {"AsyncIterator": "Iterator", "AsyncIterable": "Iterable", "StopAsyncIte
 HELPERS = {"run": "onellm._sync.portal", "each": "onellm._sync.iteration", "awaited": "onellm._sync.iteration"}
 
 _BODY = TAB * 2
+_STUB = " ..."
 _DECORATORS = {"overload", "property", "cached_property"}
 
 
@@ -199,7 +200,7 @@ class Twin:
                 raise member.source.error(definition, f"@{wrong[0]} has no blocking form")
             text = "".join(f"{TAB}@{decorator}\n" for decorator in decorators) + self._header(new, member, definition)
             if "overload" in decorators:
-                text += " ..."
+                text += _STUB
             else:
                 text += f"{self._docstring(member.source, definition, _BODY)}\n{self._body(name, member)}"
             yield self._used(text, member.source)
@@ -326,7 +327,8 @@ class Twin:
         if definition.lineno == definition.returns.end_lineno:
             comments = "", comments[1]
         answer = self._type(self._awaited(definition) or definition.returns, source, member.bound)
-        return header(name, texts, answer, comments=comments, apart=apart)
+        stub = any(ast.unparse(decorator) == "overload" for decorator in definition.decorator_list)
+        return header(name, texts, answer, comments=comments, apart=apart, room=len(_STUB) if stub else 0)
 
     def _type(self, node: ast.expr, source: Source, bound: dict[str, ast.expr], *, taken: bool = False) -> str:
         """An annotation as the twin has it. Async iterables are not taken where something else may be given."""

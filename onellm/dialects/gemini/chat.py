@@ -1,7 +1,7 @@
 """generateContent, spoken by Gemini's models in two places. https://ai.google.dev/api/generate-content"""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct, to_builtins
 
@@ -16,6 +16,9 @@ from onellm.errors import APIStatusError, InvalidRequestError
 from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import NATIVE_OPTIONS, ChatRequest
 from onellm.types.google import GoogleOptions
+from onellm.types.request import Request
+
+RequestT = TypeVar("RequestT", bound=Request)
 
 _LACKS = "its API does not have it"
 REFUSES = {
@@ -145,10 +148,9 @@ class GeminiChat(Struct, frozen=True, kw_only=True):
         if config := _encode_config(params, options, request):
             body["generationConfig"] = config
         if options.safety_settings:
-            body["safetySettings"] = [
-                {name: value for name, value in to_builtins(setting).items() if value is not None}
-                for setting in options.safety_settings
-            ]
+            body["safetySettings"] = safety_settings(options)
+        if options.live is not None:
+            request.unsupported("google.live", "it is for realtime sessions")
         if options.cached_content is not None:
             body["cachedContent"] = options.cached_content
         if options.continuation_token is not None:
@@ -234,7 +236,7 @@ def _encode_config(params: dict[str, Any], options: GoogleOptions, request: Chat
         if top is not None:
             config["logprobs"] = top
     _encode_format(params, config, request)
-    _encode_thinking(params, options, config, request)
+    encode_thinking(params, options, config, request)
     _encode_media(params, options, config, request)
     config |= options.generation_config
     return config
@@ -257,9 +259,8 @@ def _schema(given: Any, what: str, request: ChatRequest) -> Any:
     return cleaned
 
 
-def _encode_thinking(
-    params: dict[str, Any], options: GoogleOptions, config: dict[str, Any], request: ChatRequest
-) -> None:
+def encode_thinking(params: dict[str, Any], options: GoogleOptions, config: dict[str, Any], request: Request) -> None:
+    """`thinkingConfig`."""
     effort = params.pop("reasoning_effort", None)
     given = [
         name
@@ -308,6 +309,13 @@ def _encode_media(params: dict[str, Any], options: GoogleOptions, config: dict[s
         config["imageConfig"] = dict(options.image_config)
 
 
+def safety_settings(options: GoogleOptions) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in to_builtins(setting).items() if value is not None}
+        for setting in options.safety_settings
+    ]
+
+
 def speech_config(options: GoogleOptions, voice: str | Mapping[str, Any] | None) -> dict[str, Any]:
     """Who speaks, one or two."""
     if options.speech_config is not None:
@@ -337,7 +345,7 @@ def _encode_tools(
     if params.pop("parallel_tool_calls", True) is False:
         request.unsupported("parallel_tool_calls=False", "it cannot be told to make one call at a time")
     given = to_builtins(list(params.pop("tools", ())))
-    functions, built_in = _sorted_tools(given, request)
+    functions, built_in = sorted_tools(given, request, _declaration)
     strict = any(tool["type"] == "function" and tool["function"].get("strict") for tool in given)
     if (search := params.pop("web_search_options", None)) is not None:
         built_in.append({"googleSearch": {}})
@@ -357,8 +365,10 @@ def _encode_tools(
         body["toolConfig"] = config
 
 
-def _sorted_tools(
-    tools: list[dict[str, Any]], request: ChatRequest
+def sorted_tools(
+    tools: list[dict[str, Any]],
+    request: RequestT,
+    declaration: Callable[[Mapping[str, Any], RequestT], dict[str, Any]],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Declarations of functions, and built-in tools."""
     functions: list[dict[str, Any]] = []
@@ -366,7 +376,7 @@ def _sorted_tools(
     for place, tool in enumerate(tools):
         match tool:
             case {"type": "function", "function": function}:
-                functions.append(_declaration(function, request))
+                functions.append(declaration(function, request))
             case {"type": str() as kind} if (wire := _BUILT_IN.get(kind, kind)) in _BUILT_IN.values():
                 built_in.append({wire: tool.get(kind) or tool.get(wire) or {}})
             case _:
@@ -379,9 +389,14 @@ def _declaration(function: Mapping[str, Any], request: ChatRequest) -> dict[str,
     if description := function.get("description"):
         declared["description"] = description
     parameters = function.get("parameters")
-    if parameters and (parameters.get("properties") or parameters.get("type") != "object"):
+    if has_parameters(parameters):
         declared["parametersJsonSchema"] = _schema(parameters, f"the tool {function['name']}", request)
     return declared
+
+
+def has_parameters(parameters: Mapping[str, Any] | None) -> bool:
+    """Whether there is anything to declare: an object without properties is refused."""
+    return bool(parameters and (parameters.get("properties") or parameters.get("type") != "object"))
 
 
 def _calling(choice: Any, strict: bool, functions: bool, request: ChatRequest) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from onellm.dialects.said import calls_of, text_of
 from onellm.errors import InvalidRequestError
 from onellm.types.chat_params import ChatRequest
 from onellm.types.files import CONTENT_TYPES
+from onellm.types.request import Request
 
 # Stands for the signature of a call that another model made.
 # https://ai.google.dev/gemini-api/docs/thought-signatures
@@ -200,7 +201,7 @@ def _result(
 
 
 def encode_part(  # noqa: PLR0911 - a kind a line
-    part: dict[str, Any], where: str, request: ChatRequest, places: Places
+    part: dict[str, Any], where: str, request: Request, places: Places
 ) -> dict[str, Any] | None:
     """One part of a message; None where it was left out.
 

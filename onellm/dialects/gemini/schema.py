@@ -46,7 +46,7 @@ def clean(schema: Any, removed: list[str], path: str = "") -> Any:
     """
     if not isinstance(schema, dict):
         return schema
-    schema = _joined(schema)
+    schema = joined(schema)
     cleaned: dict[str, Any] = {}
     for name, value in schema.items():
         here = f"{path}.{name}" if path else name
@@ -75,21 +75,21 @@ def _each(schemas: Any, removed: list[str], path: str) -> Any:
     return {name: clean(schema, removed, f"{path}.{name}") for name, schema in schemas.items()}
 
 
-def _joined(schema: dict[str, Any]) -> dict[str, Any]:
+def joined(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with what its `allOf` says in itself, where each of these is a plain object."""
     parts = schema.get("allOf")
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         return schema
     if any("$ref" in part for part in parts) and (len(parts) > 1 or len(schema) > 1):
         return schema  # what a reference stands for cannot be joined
-    joined: dict[str, Any] = {}
-    for part in (*map(_joined, parts), {name: value for name, value in schema.items() if name != "allOf"}):
+    whole: dict[str, Any] = {}
+    for part in (*map(joined, parts), {name: value for name, value in schema.items() if name != "allOf"}):
         for name, value in part.items():
-            held = joined.get(name)
+            held = whole.get(name)
             if isinstance(held, dict) and isinstance(value, dict):
-                joined[name] = {**held, **value}
+                whole[name] = {**held, **value}
             elif name == "required" and isinstance(held, list) and isinstance(value, list):
-                joined[name] = [*held, *(item for item in value if item not in held)]
+                whole[name] = [*held, *(item for item in value if item not in held)]
             else:
-                joined[name] = value
-    return joined
+                whole[name] = value
+    return whole
