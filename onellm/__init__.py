@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        CacheUnavailableError,
         CheckpointError,
         CircuitOpenError,
         ClientClosedError,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from onellm.policy.retry import RetryPolicy
+    from onellm.policy.stores import MemoryCache, RedisCache, SQLiteCache
     from onellm.providers.registry import get_provider, list_providers, register_provider
     from onellm.resources.audio import AsyncSpeechResponse, AsyncSpeechStream, AsyncTranscriptionStream
     from onellm.resources.batches import AsyncBatchResults
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from onellm.types.anthropic import AnthropicOptions
     from onellm.types.batches import BatchRequest, BatchResult
     from onellm.types.bedrock import BedrockOptions
+    from onellm.types.caching import CacheHit, CacheStore, SemanticCache
     from onellm.types.capabilities import Capabilities, Capability
     from onellm.types.cohere import CohereOptions
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
@@ -164,6 +167,7 @@ _HOMES = {
         "APITimeoutError",
         "AuthenticationError",
         "BadRequestError",
+        "CacheUnavailableError",
         "CheckpointError",
         "CircuitOpenError",
         "ClientClosedError",
@@ -196,6 +200,7 @@ _HOMES = {
         "UsageError",
     ),
     "policy.retry": ("RetryPolicy",),
+    "policy.stores": ("MemoryCache", "RedisCache", "SQLiteCache"),
     "providers.registry": ("get_provider", "list_providers", "register_provider"),
     "resources.audio": ("AsyncSpeechResponse", "AsyncSpeechStream", "AsyncTranscriptionStream"),
     "resources.batches": ("AsyncBatchResults",),
@@ -224,6 +229,7 @@ _HOMES = {
     "types.anthropic": ("AnthropicOptions",),
     "types.batches": ("BatchRequest", "BatchResult"),
     "types.bedrock": ("BedrockOptions",),
+    "types.caching": ("CacheHit", "CacheStore", "SemanticCache"),
     "types.capabilities": ("Capabilities", "Capability"),
     "types.cohere": ("CohereOptions",),
     "types.events": ("ErrorEvent", "RequestEvent", "ResponseEvent", "RetryEvent"),
@@ -313,6 +319,9 @@ __all__ = [
     "BedrockOptions",
     "BinaryResponse",
     "Breaker",
+    "CacheHit",
+    "CacheStore",
+    "CacheUnavailableError",
     "Capabilities",
     "Capability",
     "ChatCompletion",
@@ -353,6 +362,7 @@ __all__ = [
     "Limits",
     "LiveOptions",
     "MaxTurnsError",
+    "MemoryCache",
     "Microphone",
     "MissingDependencyError",
     "MissingKeyError",
@@ -380,6 +390,7 @@ __all__ = [
     "RealtimeToolCall",
     "RealtimeUsage",
     "Reconnect",
+    "RedisCache",
     "RedisLimits",
     "RequestEvent",
     "RequestTimeoutError",
@@ -398,6 +409,8 @@ __all__ = [
     "RunReply",
     "RunToolCall",
     "RunToolResult",
+    "SQLiteCache",
+    "SemanticCache",
     "SessionClosed",
     "SessionError",
     "SessionExpiring",

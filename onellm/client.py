@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from onellm.resources.realtime import AsyncRealtime
     from onellm.resources.rerank import AsyncRerank
     from onellm.resources.responses import AsyncResponses
+    from onellm.types.caching import CacheStore, SemanticCache
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.preview import PreviewedRequest
@@ -79,6 +80,9 @@ class AsyncOneLLM:
         on_error: "Callable[[ErrorEvent], object] | None" = None,
         http_session: "ClientSession | None" = None,
         limits: Limits | Mapping[str, Limits] | None = None,
+        answer_cache: "CacheStore | None" = None,
+        semantic_cache: "SemanticCache | None" = None,
+        share: bool | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
@@ -104,6 +108,12 @@ class AsyncOneLLM:
         http_session:     an `aiohttp.ClientSession` of your own; it is not closed, and works in its own loop only
         limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
             its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
+        answer_cache:     where answers are kept and equal calls find them: `MemoryCache()`, `SQLiteCache(path)`,
+            `RedisCache(url)`, or a `CacheStore` of your own. It is not the provider's cache of prompts, which is the
+            `cache` argument of chats
+        semantic_cache:   answers to questions that mean the same, too: `SemanticCache(model=…)`
+        share:            whether equal calls that are under way together are one request: embeddings, moderations,
+            rerankings, and texts with `temperature=0` or a `seed`; a call's own `share` decides for it
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -152,6 +162,10 @@ class AsyncOneLLM:
             ),
             limits=paced,
         )
+        if answer_cache is not None or semantic_cache is not None or share:
+            from onellm.resources.layers import add_layers  # noqa: PLC0415 - for clients that ask for it
+
+            add_layers(self._core, answer_cache=answer_cache, semantic_cache=semantic_cache, share=share)
         self.chat = AsyncChat(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
         self.models = AsyncModels(self._core)

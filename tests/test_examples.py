@@ -192,6 +192,12 @@ RUNS = {
         r"weather of Paris\nIt is 21 °C\.\n19 tokens in\n",
         [f"POST {CLAUDE}/converse", f"POST {CLAUDE}/converse-stream"],
     ),
+    "caching": Runs(
+        r"(You said: Name a river \(new\)\n){2}"
+        r"You said: Name a river \(kept for 0 s\)\nYou said: Name a river \(new\)\n"
+        r"You said: Name a sea \(new\)\nYou said: Name a sea \(kept\)\n",
+        [CHAT] * 3,
+    ),
     "cancellation": Runs(r"CancelledError, after 'You( said:)?'\nout of time\n", [CHAT] * 2),
     "chat": Runs(
         r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", [CHAT] * 2

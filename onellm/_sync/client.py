@@ -39,6 +39,7 @@ from onellm.types.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from onellm.types.caching import CacheStore, SemanticCache
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.preview import PreviewedRequest
@@ -78,6 +79,9 @@ class OneLLM:
         on_retry: "Callable[[RetryEvent], object] | None" = None,
         on_error: "Callable[[ErrorEvent], object] | None" = None,
         limits: Limits | Mapping[str, Limits] | None = None,
+        answer_cache: "CacheStore | None" = None,
+        semantic_cache: "SemanticCache | None" = None,
+        share: bool | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
@@ -102,6 +106,12 @@ class OneLLM:
             call raises
         limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
             its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
+        answer_cache:     where answers are kept and equal calls find them: `MemoryCache()`, `SQLiteCache(path)`,
+            `RedisCache(url)`, or a `CacheStore` of your own. It is not the provider's cache of prompts, which is the
+            `cache` argument of chats
+        semantic_cache:   answers to questions that mean the same, too: `SemanticCache(model=…)`
+        share:            whether equal calls that are under way together are one request: embeddings, moderations,
+            rerankings, and texts with `temperature=0` or a `seed`; a call's own `share` decides for it
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -132,6 +142,9 @@ class OneLLM:
                 on_retry=on_retry,
                 on_error=on_error,
                 limits=limits,
+                answer_cache=answer_cache,
+                semantic_cache=semantic_cache,
+                share=share,
             )
         )
 

@@ -143,6 +143,11 @@ class WatchedStream:
         """How often it has begun anew."""
         return getattr(self._source, "restarts", 0)
 
+    @property
+    def cached(self) -> Any:
+        """How old it is, where it is replayed from a cache."""
+        return getattr(self._source, "cached", None)
+
     async def read(self) -> Sequence[Any]:
         """The chunks of one network read; none is the end."""
         try:

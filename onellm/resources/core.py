@@ -42,7 +42,10 @@ if TYPE_CHECKING:
     from onellm.resources.binding import Binding
     from onellm.types.secret import Secret
 
-_AROUND = ("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt")
+_AROUND = (
+    *("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt"),
+    *("answer_cache", "answer_cache_ttl", "share"),
+)
 _OPTIONS = (
     "extra_body",
     "extra_headers",
