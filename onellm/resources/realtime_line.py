@@ -1,6 +1,7 @@
 """The inside of a realtime session: its connections, its queue of events, its functions."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -264,8 +265,9 @@ class Line:
                 self._take(event)
             if events and isinstance(events[0], InputSpeechStarted):
                 self._hush(events[0])
-            for due in codec.due():
-                socket.send_now(due)
+            with contextlib.suppress(APIConnectionError):  # which `receive` tells, too
+                for due in codec.due():
+                    socket.send_now(due)
             while self._queued > self.terms.most_queued:
                 self._room.clear()
                 await self._room.wait()
