@@ -304,7 +304,8 @@ class AsyncChatCompletions:
             extra_body=options.extra_body,
             on_unsupported=options.on_unsupported,
         )
-        return cast("ChatProvider", bound.provider), request, options
+        provider: Any = bound.provider  # one that serves the operation
+        return provider, request, options
 
 
 def _schemas(tools: object) -> object:
