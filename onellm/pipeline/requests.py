@@ -9,15 +9,11 @@ from typing import Any
 from msgspec import Struct
 
 from onellm.errors import InvalidRequestError, OneLLMError
+from onellm.types.options import ModelOptions
 from onellm.types.pipelines import Id
 
 # How a request is sent, and by whom it may be answered; not what it asks.
-_HOW = frozenset(
-    {
-        *("deadline", "extra_headers", "fallback_models", "fallback_on", "hedge", "max_retries", "on_interrupt"),
-        *("on_unsupported", "priority", "timeout"),
-    }
-)
+_HOW = frozenset(ModelOptions.__annotations__) - {"extra_body", "extra_query"}
 
 
 class Request(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from onellm.errors import FallbackError, OneLLMError
 from onellm.pipeline.failures import blames_input, is_final, may_pass
 from onellm.pipeline.packing import Packer, measure
 from onellm.pipeline.recent import Recent
+from onellm.pipeline.requests import same
 from onellm.pipeline.sources import pieces
 from onellm.pipeline.window import Job, Window
 
@@ -105,6 +106,12 @@ def test_where_all_have_failed_each_of_them_counts() -> None:
         (False, True),
         (False, False),
     ]
+
+
+def test_how_a_request_is_sent_does_not_tell_it_from_others() -> None:
+    how = {"timeout": 5, "max_retries": 0, "deadline": 9, "priority": 1, "fallback_models": ["a/b"], "share": True}
+    asks = {"model": "openai/m", "temperature": 0, "extra_body": {"a": 1}}
+    assert same({**how, **asks, "top_p": None}) == asks
 
 
 async def test_a_list_is_read_where_it_is() -> None:
