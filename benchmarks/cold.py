@@ -1,4 +1,4 @@
-"""A program whose only purpose is one answer: `python -m benchmarks.cold CLIENT URL` prints what all of it took.
+"""A program whose only purpose is one answer: `python -m benchmarks.cold CLIENT URL` prints "cpu", and what all of it took.
 
 Seconds of CPU, from the interpreter's own start to the answer.
 """
@@ -21,7 +21,7 @@ if __name__ == "__main__":
 
     async def main() -> None:
         await ask(asked)
-        print(time.process_time(), flush=True)
+        print("cpu", time.process_time(), flush=True)
         await asked.close()
 
     asyncio.run(main())

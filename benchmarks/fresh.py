@@ -68,8 +68,8 @@ def cold(installed: Mapping[str, Installed], url: str, rounds: int) -> Measured:
             if name not in {"minimal", "onellm"} and number > PEER_ROUNDS:
                 continue
             python = installed["onellm" if name == "minimal" else name].python
-            printed = environments.run(python, "-m", "benchmarks.cold", name, url)
-            each.append(float(printed.splitlines()[-1]))
+            printed = environments.run(python, "-m", "benchmarks.cold", name, url).splitlines()
+            each += [float(line.split()[1]) for line in printed if line.startswith("cpu ")]  # some print more
     base = spent["minimal"][1:]
     rows: list[list[str]] = []
     for name, each in spent.items():
