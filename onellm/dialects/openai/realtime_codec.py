@@ -302,7 +302,12 @@ class OpenAIRealtimeCodec:
         return events
 
     def resumed(self) -> "OpenAIRealtimeCodec | None":
-        said = [item for item in self._said.values() if item.get("content", True)]
+        answered = {item["call_id"] for item in self._said.values() if item["type"] == "function_call_output"}
+        said = [
+            item
+            for item in self._said.values()
+            if item.get("content", True) and (item["type"] != "function_call" or item["call_id"] in answered)
+        ]
         return OpenAIRealtimeCodec(self._dialect, self._request, session=self._session, items=said)
 
     def _sound(self, response_id: str | None, item_id: str | None, pcm: bytes, frame: bytes) -> list[RealtimeEvent]:
