@@ -289,8 +289,8 @@ RUNS = {
         sends_options,
     ),
     "pipeline": Runs(
-        r"doc-1234 failed: the text is empty\n(.*\n)*"
-        r"    0 doc-0 … doc-999: \(1000, 5\)\n(.*\n)* 3000 doc-3000 … doc-3999: \(1000, 5\)\n"
+        r"doc-7 failed: the text is empty\n"
+        r"    0 doc-0 … doc-999: \(999, 5\)\n(.*\n)* 3000 doc-3000 … doc-3999: \(1000, 5\)\n"
         r"4000 done, 1 failed, 4 requests\nRome: You said: One sentence on Rome\nOslo: .*\nLima: .*\n$",
         ["POST embeddings"] * 4 + [CHAT] * 3,
     ),
