@@ -137,6 +137,8 @@ if TYPE_CHECKING:
         UnknownEvent,
     )
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
+    from onellm.types.stats import CallUnderWay, ClientStats, Drained, ModelStats
+    from onellm.types.telemetry import Telemetry
     from onellm.voice.devices import Microphone, Speaker
     from onellm.voice.g711 import decode_g711, encode_g711
     from onellm.voice.playback import HeardAudio, PlaybackQueue
@@ -275,6 +277,8 @@ _HOMES = {
         "UnknownEvent",
     ),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
+    "types.stats": ("CallUnderWay", "ClientStats", "Drained", "ModelStats"),
+    "types.telemetry": ("Telemetry",),
     "voice.devices": ("Microphone", "Speaker"),
     "voice.g711": ("decode_g711", "encode_g711"),
     "voice.playback": ("HeardAudio", "PlaybackQueue"),
@@ -322,6 +326,7 @@ __all__ = [
     "CacheHit",
     "CacheStore",
     "CacheUnavailableError",
+    "CallUnderWay",
     "Capabilities",
     "Capability",
     "ChatCompletion",
@@ -332,6 +337,7 @@ __all__ = [
     "CircuitOpenError",
     "CircuitState",
     "ClientClosedError",
+    "ClientStats",
     "CohereOptions",
     "Completion",
     "CompletionStream",
@@ -340,6 +346,7 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthExceededError",
     "DeadlineExceededError",
+    "Drained",
     "Embedding",
     "EmbeddingBatch",
     "EmbeddingStream",
@@ -367,6 +374,7 @@ __all__ = [
     "MissingDependencyError",
     "MissingKeyError",
     "ModelPull",
+    "ModelStats",
     "NotFoundError",
     "OllamaOptions",
     "OneLLM",
@@ -424,6 +432,7 @@ __all__ = [
     "SpeechResponse",
     "SpeechStream",
     "StreamInterruptedError",
+    "Telemetry",
     "TextDelta",
     "TextDone",
     "Timeouts",

@@ -3,7 +3,7 @@
 Only clients that ask for some of it import this.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
@@ -12,7 +12,7 @@ from onellm.errors import ConfigurationError
 from onellm.policy.circuits import Circuits
 from onellm.policy.execute import Options
 from onellm.policy.execution import Execution, Layer
-from onellm.policy.hooks import Hooks
+from onellm.policy.hooks import Hooks, both
 from onellm.policy.keys import KeyRing
 from onellm.policy.operations import Operation
 from onellm.providers.protocols import Provider, ProviderSettings
@@ -23,6 +23,7 @@ from onellm.types.secret import Secret
 
 if TYPE_CHECKING:
     from onellm.resources.core import Core
+    from onellm.types.events import RequestEvent, RetryEvent
 
 _WRITES = ("chat", "completions", "responses")
 _KEPT = ("answer_cache", "answer_cache_ttl", "share")
@@ -96,6 +97,16 @@ class Binding:
         """Put a layer around every call from here on, outside of those that are there, or inside of them."""
         layers = (*self.layers, layer) if innermost else (layer, *self.layers)
         self._execution = structs.replace(self._execution, layers=layers)
+
+    def add_hooks(
+        self, on_request: "Callable[[RequestEvent], object]", on_retry: "Callable[[RetryEvent], object]"
+    ) -> None:
+        """Tell these, too, and before those that are told."""
+        hooks = self._execution.hooks or Hooks()
+        hooks = structs.replace(
+            hooks, on_request=both(on_request, hooks.on_request), on_retry=both(on_retry, hooks.on_retry)
+        )
+        self._execution = structs.replace(self._execution, hooks=hooks)
 
     def execution(self, taken: Mapping[str, Any]) -> Execution | None:
         """What stands around a call, with the call's own options before the client's; None where that is nothing."""

@@ -39,6 +39,8 @@ from onellm.types.options import HttpOptions, Timeouts
 if TYPE_CHECKING:
     from onellm.policy.execution import Execution, Layer
     from onellm.policy.pacing import Pacing
+    from onellm.policy.stats import Ledger
+    from onellm.providers.protocols import Pace
     from onellm.resources.binding import Binding
     from onellm.types.secret import Secret
 
@@ -95,6 +97,7 @@ class Core:
         self._around = dict(around)
         self._binding: Binding | None = None
         self._bindings: dict[str, Binding] = {}
+        self.ledger: Ledger | None = None
         if around or config.deadline is not None or (config.file and config.file.content.routes):
             self.binding()
         self._pacing: Pacing | None = None
@@ -238,7 +241,7 @@ class Core:
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
                 body=taken.get("extra_body"),
-                pace=None if self._pacing is None else self._pacing.of(bound.provider.name),
+                pace=None if self._pacing is None else self._pace(self._pacing.of(bound.provider.name)),
                 priority=taken.get("priority", 0),
             ),
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
@@ -249,6 +252,9 @@ class Core:
         if not taken:  # nearly all calls have none: what they share is made once
             self._usual[bound.provider.name] = options
         return options
+
+    def _pace(self, pace: "Pace | None") -> "Pace | None":
+        return pace if pace is None or self.ledger is None else self.ledger.pace(pace)
 
     def execution(self, taken: Mapping[str, Any]) -> "Execution | None":
         """What stands around a call beside retries, where anything does."""

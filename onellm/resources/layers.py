@@ -1,4 +1,4 @@
-"""What a client may have around its calls, put together: caches, sharing."""
+"""What a client may have around its calls, put together: caches, sharing, counts, traces, logs."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,14 +9,31 @@ from onellm.resources.core import Core
 if TYPE_CHECKING:
     from onellm.resources.binding import Binding
     from onellm.types.caching import CacheStore, SemanticCache
+    from onellm.types.telemetry import Telemetry
 
 
 def add_layers(
-    core: Core, *, answer_cache: "CacheStore | None", semantic_cache: "SemanticCache | None", share: bool | None
+    core: Core,
+    *,
+    answer_cache: "CacheStore | None",
+    semantic_cache: "SemanticCache | None",
+    share: bool | None,
+    stats: bool | None,
+    telemetry: "bool | Telemetry | None",
 ) -> None:
-    """Put around the calls of a client what it asks for: the nearest to the provider first."""
+    """Put around the calls of a client what it asks for: the nearest to the provider first.
+
+    Raises:
+        MissingDependencyError: an extra is not installed.
+    """
+    if stats:
+        from onellm.policy.stats import Ledger, Spending  # noqa: PLC0415 - for clients that have it
+
+        core.ledger = Ledger()
+        core.binding().add_hooks(core.ledger.sent, core.ledger.failed)
+        core.add_layer(Spending(core.ledger))
     if semantic_cache is not None:
-        from onellm.policy.semantic import SemanticCaching  # noqa: PLC0415 - for clients that have it
+        from onellm.policy.semantic import SemanticCaching  # noqa: PLC0415 - likewise
 
         core.add_layer(SemanticCaching(semantic_cache, _embedder(core, semantic_cache.model)))
     if answer_cache is not None:
@@ -27,6 +44,20 @@ def add_layers(
         from onellm.policy.sharing import Sharing  # noqa: PLC0415 - likewise
 
         core.add_layer(Sharing(unasked=True))
+    if core.config.log != "off":
+        from onellm.policy import logs  # noqa: PLC0415 - likewise
+
+        logs.set_up(core.config.log)
+        if core.config.log != "info":
+            core.binding().add_hooks(logs.sent, logs.failed)
+        core.add_layer(logs.Logging(content=core.config.log == "content"))
+    if telemetry:
+        from onellm.policy.telemetry import Tracing  # noqa: PLC0415 - likewise; imports OpenTelemetry
+        from onellm.types.telemetry import Telemetry  # noqa: PLC0415 - likewise
+
+        core.add_layer(Tracing(Telemetry() if telemetry is True else telemetry))
+    if core.ledger is not None:
+        core.add_layer(core.ledger)
 
 
 def check_asked(binding: "Binding", asked: Mapping[str, Any]) -> None:

@@ -62,6 +62,9 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
     max_event_bytes: int = 64 << 20
 
 
+LogLevel = Literal["off", "info", "debug", "content"]
+"""What the logger `onellm` is told of calls."""
+
 OnInterrupt = Literal["raise", "restart"]
 """What happens to a stream that breaks off after its first content."""
 
