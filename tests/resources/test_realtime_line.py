@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from loopback import soon
@@ -17,6 +16,9 @@ from onellm.resources.realtime_line import Line, Terms
 from onellm.types.functions import FunctionTool
 from onellm.types.realtime import CreateMessage, RealtimeCommand, RealtimeRequest, Reconnect, SendToolResult
 from onellm.types.realtime_events import SessionClosed, SessionReconnected, ToolCallReady, ToolResultSent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HELLO = CreateMessage("user", ({"type": "text", "text": "Hello"},))
 
