@@ -1,6 +1,7 @@
-"""A program whose only purpose is one answer: `python -m benchmarks.cold CLIENT URL` prints "cpu", and what all of it took.
+"""A program whose only purpose is one answer.
 
-Seconds of CPU, from the interpreter's own start to the answer.
+`python -m benchmarks.cold CLIENT URL` prints "cpu" and what all of it took: seconds of CPU, from the interpreter's own
+start to the answer.
 """
 
 import asyncio

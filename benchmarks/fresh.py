@@ -50,10 +50,10 @@ def imports(installed: Mapping[str, Installed], rounds: int) -> Measured:
 
 def _import(python: Path, statement: str) -> tuple[float, list[str]]:
     code = f"""{statement}
-import time
-spent = time.process_time()
-import json, sys
-print(json.dumps([spent, [*sys.modules]]))
+import sys, time
+spent, names = time.process_time(), [*sys.modules]
+import json
+print(json.dumps([spent, names]))
 """
     seconds, names = json.loads(environments.run(python, "-c", code).splitlines()[-1])
     return seconds, names
