@@ -246,7 +246,7 @@ RUNS = {
         ["POST files", "GET files", "GET files/file-1/content", "DELETE files/file-1"],
         sends_a_file,
     ),
-    "google": Runs(GOOGLE, ["POST models/gemini-3.8-flash:generateContent"] * 2),
+    "gemini": Runs(GOOGLE, ["POST models/gemini-3.8-flash:generateContent"] * 2),
     "hedging": Runs(r"mistral: You said: Is the line slow\?\n", [CHAT] * 2),
     "hooks": Runs(
         r"chat.completions.create: request 1, to openai/gpt-5.4-mini\n429: openai/gpt-5.4-mini in 0.\d+ s\n"
