@@ -97,6 +97,7 @@ class Core:
         self._around = dict(around)
         self._binding: Binding | None = None
         self.ledger: Ledger | None = None
+        self._bindings: dict[str, Binding] = {}
         if around or config.deadline is not None or (config.file and config.file.content.routes):
             self.binding()
         self._pacing: Pacing | None = None
@@ -135,7 +136,8 @@ class Core:
         if self._binding is None:
             from onellm.resources.binding import Binding  # noqa: PLC0415 - for callers who ask for some of it
 
-            self._binding = Binding(self, self._around)
+            # Two threads may come here at once: setdefault is one step, and one of the two is dropped unused.
+            self._binding = self._bindings.setdefault("one", Binding(self, self._around))
         return self._binding
 
     def split(self, model: object) -> tuple[str, str]:

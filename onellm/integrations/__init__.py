@@ -1,0 +1,1 @@
+"""OneLLM inside other frameworks; each module is imported by those who use it."""
