@@ -267,3 +267,19 @@ async def test_calls_of_an_account_are_counted(client: AsyncOneLLM, loopback: Lo
     loopback.plays(Answer(chunks=[{"object": "list", "data": []}]))
     await client.models.list(provider="openai")
     assert (client.stats().calls, client.stats().cancelled) == (1, 0)
+
+
+async def test_a_call_that_gives_nothing_is_answered(client: AsyncOneLLM) -> None:
+    """It is not one that was left: what is asked for may be that there is nothing."""
+    provider: Any = client._core.bind("openai").provider
+    _, request, _ = client.chat.completions._prepare("openai/m", ASK["messages"], {})
+
+    class Nothing:
+        async def around(self, *_: object) -> None:
+            return None
+
+    client._core.binding().add_layer(Nothing(), innermost=True)
+    client._core._usual.clear()
+    options = client._core.options(client._core.bind("openai"), {})
+    assert await options.send(provider.create_chat_completion, request) is None
+    assert (client.stats().calls, client.stats().cancelled) == (1, 0)
