@@ -12,6 +12,7 @@ from onellm.errors import MissingDependencyError, OneLLMError
 from onellm.policy.answer_codec import Codec, codec_of
 from onellm.policy.cache import Stored, encode_stored, found, kept
 from onellm.policy.execution import Exchange
+from onellm.policy.forks import begins_anew
 from onellm.policy.request_key import request_key
 from onellm.types.caching import SemanticCache
 from onellm.types.chat_params import ChatRequest
@@ -44,6 +45,11 @@ class SemanticCaching:
         self._settings = settings
         self._embed = embed
         self._clock = clock
+        self.begin_anew()
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """Empty; also after a fork, where another thread may just have been at it."""
         self._groups: dict[str, _Group] = {}
         self._entries: OrderedDict[int, tuple[str, int]] = OrderedDict()  # number -> group and size, oldest use first
         self._size = 0

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from onellm.errors import ClientClosedError, OneLLMError
 from onellm.policy.execution import Exchange
+from onellm.policy.forks import begins_anew
 from onellm.policy.watched import Tokens, to_its_end
 from onellm.providers.protocols import Call, Pace
 from onellm.types.events import RequestEvent, RetryEvent
@@ -25,12 +26,17 @@ class Ledger:
     """Counts the calls of a client, in any number of threads. It is a layer, the outermost of all."""
 
     def __init__(self) -> None:
+        self._closed = False
+        self._numbers = 0
+        self.begin_anew()
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """From nothing; also after a fork, as what its parent has under way is no matter of the child."""
         self._lock = Lock()
         self._models: dict[str, _Counts] = {}
         self._under_way: dict[int, _Entry] = {}
-        self._numbers = 0
         self._queued = 0
-        self._closed = False
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
     async def around(self, exchange: Exchange, go_on: Callable[[], Awaitable[Any]]) -> Any:

@@ -11,12 +11,15 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from onellm.errors import CacheUnavailableError, ConfigurationError, MissingDependencyError
+from onellm.policy.forks import begins_anew
 
 if TYPE_CHECKING:
     import sqlite3
     from types import TracebackType
 
 T = TypeVar("T")
+
+_inherited: list[object] = []  # of the parent of a fork: kept, so that nothing closes it here
 
 _OVERHEAD = 200  # bytes of a name, its place and the objects around it
 _LARGEST_PART = 4  # a value of more than a quarter of the whole would drive out all that is useful
@@ -40,9 +43,17 @@ class MemoryCache:
         self._max = max_bytes
         self._ttl = ttl
         self._clock = clock
-        self._lock = Lock()
         self._kept: OrderedDict[str, tuple[float | None, bytes]] = OrderedDict()
         self._size = 0
+        self.begin_anew()
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """After a fork: what was kept is kept, unless another thread was just at it."""
+        lock: Lock | None = getattr(self, "_lock", None)
+        if lock is not None and lock.locked():
+            self._kept, self._size = OrderedDict(), 0
+        self._lock = Lock()
 
     @property
     def size(self) -> int:
@@ -110,6 +121,12 @@ class SQLiteCache:
         self._ttl = ttl
         self._file: _File | None = None
         self._lock = Lock()
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """After a fork: SQLite's connections do not survive it, and are not to be closed there."""
+        _inherited.append(self._file)
+        self._file, self._lock = None, Lock()
 
     async def get(self, key: str) -> bytes | None:
         """What is kept under a name.
@@ -150,7 +167,7 @@ class SQLiteCache:
 
         with self._lock:
             file = self._file
-            if file is None or file.pid != os.getpid():  # SQLite's connections do not survive a fork
+            if file is None:
                 file = self._file = _File(self._path, self._max)
                 weakref.finalize(self, _let_go, file)
         try:
@@ -285,7 +302,13 @@ class RedisCache:
         self._url = url
         self._prefix = prefix
         self._ttl = ttl
-        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[int, Any]]  # untyped
+        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any]  # untyped
+        self._clients = weakref.WeakKeyDictionary()
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """After a fork: the connections are the parent's."""
+        _inherited.append(dict(self._clients))
         self._clients = weakref.WeakKeyDictionary()
 
     async def get(self, key: str) -> bytes | None:
@@ -310,8 +333,8 @@ class RedisCache:
     async def aclose(self) -> None:
         """Close the connections of this event loop."""
         found = self._clients.pop(asyncio.get_running_loop(), None)
-        if found is not None and found[0] == os.getpid():
-            await found[1].aclose()
+        if found is not None:
+            await found.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -330,12 +353,12 @@ class RedisCache:
             raise CacheUnavailableError(f"Redis: {exc}") from exc
 
     def _client(self) -> Any:
-        loop, pid = asyncio.get_running_loop(), os.getpid()
+        loop = asyncio.get_running_loop()
         found = self._clients.get(loop)
-        if found is None or found[0] != pid:
+        if found is None:
             made: Any = import_module("redis.asyncio")
-            found = self._clients[loop] = (pid, made.Redis.from_url(self._url))
-        return found[1]
+            found = self._clients[loop] = made.Redis.from_url(self._url)
+        return found
 
 
 def _check(max_bytes: int, ttl: float | None) -> None:

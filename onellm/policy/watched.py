@@ -22,13 +22,16 @@ class Watch(Protocol):
         ...
 
 
+_NOTHING = ()
+
+
 def to_its_end(exchange: Exchange, answer: Any, watch: Watch) -> Any:
     """What has been answered, watched until it is over: a whole answer is now."""
     if exchange.operation.answers == "events":
         return StreamToItsEnd(answer, watch)
     if exchange.operation.answers == "bytes":
         return BytesToTheirEnd(answer, watch)
-    watch.over(answer, None)
+    watch.over(_NOTHING if answer is None else answer, None)  # what is asked for may be that there is nothing
     return answer
 
 

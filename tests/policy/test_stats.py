@@ -236,3 +236,50 @@ with OneLLM(api_key="k", base_url={loopback.url + "/v1"!r}, stats=True) as clien
     print(client.stats().calls, client.stats().in_flight, client.drain(timeout=5).left)
 """
     assert (await python(code, flags=("-W", "error"))).strip() == "8 0 []"
+
+
+async def test_a_child_of_a_fork_begins_anew(loopback: Loopback) -> None:
+    """What its parent has under way is not its own: it counts from nothing, finds what was kept, and may drain."""
+    loopback.plays(OK)
+    code = f"""
+import os, warnings
+from onellm import MemoryCache, OneLLM, SQLiteCache
+from tempfile import mkdtemp
+
+warnings.simplefilter("ignore")  # Python 3.12 warns of forks with threads
+client = OneLLM(api_key="k", base_url={loopback.url + "/v1"!r}, stats=True, answer_cache=SQLiteCache(mkdtemp() + "/a"))
+client.chat.completions.create(**{ASK!r})
+stream = client.chat.completions.create(**{ASK!r}, answer_cache=False)
+assert client.stats().calls == 2
+if not (pid := os.fork()):
+    reply = client.chat.completions.create(**{ASK!r})
+    stats = client.stats()
+    fine = reply.cached and (stats.calls, stats.cache_hits, client.drain(timeout=5).left) == (1, 1, [])
+    os._exit(0 if fine else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), client.chat.completions.create(**{ASK!r}).cached is not None)
+client.close()
+"""
+    assert (await python(code, flags=())).strip() == "0 True"
+
+
+async def test_calls_of_an_account_are_counted(client: AsyncOneLLM, loopback: Loopback) -> None:
+    """They have no model, and their answers no tokens."""
+    loopback.plays(Answer(chunks=[{"object": "list", "data": []}]))
+    await client.models.list(provider="openai")
+    assert (client.stats().calls, client.stats().cancelled) == (1, 0)
+
+
+async def test_a_call_that_gives_nothing_is_answered(client: AsyncOneLLM) -> None:
+    """It is not one that was left: what is asked for may be that there is nothing."""
+    provider: Any = client._core.bind("openai").provider
+    _, request, _ = client.chat.completions._prepare("openai/m", ASK["messages"], {})
+
+    class Nothing:
+        async def around(self, *_: object) -> None:
+            return None
+
+    client._core.binding().add_layer(Nothing(), innermost=True)
+    client._core._usual.clear()
+    options = client._core.options(client._core.bind("openai"), {})
+    assert await options.send(provider.create_chat_completion, request) is None
+    assert (client.stats().calls, client.stats().cancelled) == (1, 0)
