@@ -6,7 +6,7 @@
 /packed/chat/completions  a stream of PACKED_EVENTS events, 64 of them an HTTP chunk and a write
 /paced/chat/completions   a stream of PACED_EVENTS events, one each PACE seconds
 /timed/chat/completions   a stream of TIMED_EVENTS events that say when they were written, one each TICK seconds
-.../v1/messages           the first four as Anthropic's Messages API has them
+.../v1/messages           the answer and the streams as Anthropic's Messages API has them
 /v1/embeddings            VECTORS vectors of DIMENSIONS float32, in base64 where that is asked for
 """
 
@@ -107,26 +107,31 @@ def _named(event: dict[str, Any]) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), json.dumps(event).encode())
 
 
-def _message_events(count: int) -> list[bytes]:
-    """The same as Anthropic says it."""
-    begin: list[dict[str, Any]] = [
-        {"type": "message_start", "message": _MESSAGE},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-    ]
-    deltas: list[dict[str, Any]] = [
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": f" token{number % 50}"}}
-        for number in range(count)
-    ]
-    end: list[dict[str, Any]] = [
-        {"type": "content_block_stop", "index": 0},
+def _text_event(text: str) -> bytes:
+    delta = {"type": "text_delta", "text": text}
+    return _named({"type": "content_block_delta", "index": 0, "delta": delta})
+
+
+_MESSAGE_BEGIN = [
+    _named({"type": "message_start", "message": _MESSAGE}),
+    _named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+]
+_MESSAGE_END = [
+    _named({"type": "content_block_stop", "index": 0}),
+    _named(
         {
             "type": "message_delta",
             "delta": {"stop_reason": "end_turn", "stop_sequence": None},
             "usage": {"output_tokens": 34},
-        },
-        {"type": "message_stop"},
-    ]
-    return [_named(event) for event in (*begin, *deltas, *end)]
+        }
+    ),
+    _named({"type": "message_stop"}),
+]
+
+
+def _message_events(count: int) -> list[bytes]:
+    """The same as Anthropic says it."""
+    return [*_MESSAGE_BEGIN, *(_text_event(f" token{number % 50}") for number in range(count)), *_MESSAGE_END]
 
 
 def _embeddings(*, in_base64: bool) -> bytes:
@@ -162,6 +167,7 @@ def _answers() -> dict[bytes, list[bytes]]:
         b"/v1/embeddings": [_whole(_embeddings(in_base64=False))],
         b"/v1/embeddings base64": [_whole(_embeddings(in_base64=True))],
         b"/timed/chat/completions": [_STREAM_HEAD],
+        b"/timed/v1/messages": [_STREAM_HEAD + b"".join(_http_chunks(_MESSAGE_BEGIN))],
     }
     for path, events in ((b"chat/completions", _events), (b"v1/messages", _message_events)):
         packed = events(PACKED_EVENTS)
@@ -211,7 +217,7 @@ class _Connection(asyncio.Protocol):
         kind = path.split(b"/", 2)[1]
         if kind == b"timed" and self._transport is not None:
             self._transport.write(writes[0])
-            self._tick(TIMED_EVENTS + 1)
+            self._tick(TIMED_EVENTS + 1, path.endswith(b"messages"))
         elif (pace := _PACES.get(kind)) is not None:
             self._pace(writes, 0, pace)
         elif self._transport is not None:
@@ -225,16 +231,20 @@ class _Connection(asyncio.Protocol):
         if place + 1 < len(writes):
             asyncio.get_running_loop().call_later(pace, self._pace, writes, place + 1, pace)
 
-    def _tick(self, left: int) -> None:
+    def _tick(self, left: int, messages: bool) -> None:
         """An event each TICK, at the same times for all streams; the clock is the same in all processes."""
         if self._transport is None:
             return
         if left <= TIMED_EVENTS:
-            events = [_event({"content": f"{time.monotonic():.6f}"})] if left else _events(0)
+            now = f"{time.monotonic():.6f}"
+            if left:
+                events = [_text_event(now) if messages else _event({"content": now})]
+            else:
+                events = _MESSAGE_END if messages else _events(0)
             self._transport.write(b"".join(_http_chunks(events)) + (b"" if left else _END))
         if left:
             loop = asyncio.get_running_loop()
-            loop.call_at((loop.time() // TICK + 1) * TICK, self._tick, left - 1)
+            loop.call_at((loop.time() // TICK + 1) * TICK, self._tick, left - 1, messages)
 
 
 async def _serve() -> None:
