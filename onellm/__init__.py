@@ -134,6 +134,7 @@ if TYPE_CHECKING:
         UnknownEvent,
     )
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
+    from onellm.types.secret import Secret
     from onellm.voice.devices import Microphone, Speaker
     from onellm.voice.g711 import decode_g711, encode_g711
     from onellm.voice.playback import HeardAudio, PlaybackQueue
@@ -269,6 +270,7 @@ _HOMES = {
         "UnknownEvent",
     ),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
+    "types.secret": ("Secret",),
     "voice.devices": ("Microphone", "Speaker"),
     "voice.g711": ("decode_g711", "encode_g711"),
     "voice.playback": ("HeardAudio", "PlaybackQueue"),
@@ -398,6 +400,7 @@ __all__ = [
     "RunReply",
     "RunToolCall",
     "RunToolResult",
+    "Secret",
     "SessionClosed",
     "SessionError",
     "SessionExpiring",

@@ -20,7 +20,7 @@ from onellm.types.chat_params import NATIVE_OPTIONS
 
 PACKAGE = Path(onellm.__file__).parent
 DECODERS = {"onellm.transport.sse", "onellm.transport.ndjson", "onellm.transport.eventstream"}
-FACADE = ("onellm._sync", "onellm.short_forms", "onellm.cli")
+FACADE = ("onellm._sync", "onellm.short_forms", "onellm.cli", "onellm.integrations")
 BELOW_DIALECTS = ("onellm.errors", "onellm.types", *DECODERS)
 ABOVE_TRANSPORT = ("onellm.dialects", "onellm.providers", "onellm.policy", "onellm.pipeline", "onellm.config")
 
