@@ -325,7 +325,7 @@ class ChatBatch(_ModelBatch):
                 return cast("ChatRequestParam", None)
         if self._system is None or not isinstance(value, str | list):
             return cast("ChatRequestParam", value)
-        said: list[Any] = [{"role": "user", "content": value}] if isinstance(value, str) else value
+        said = [{"role": "user", "content": value}] if isinstance(value, str) else cast("list[object]", value)
         return [{"role": "system", "content": self._system}, *said]
 
 
