@@ -137,6 +137,7 @@ if TYPE_CHECKING:
         UnknownEvent,
     )
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
+    from onellm.types.secret import Secret
     from onellm.types.stats import CallUnderWay, ClientStats, Drained, ModelStats
     from onellm.types.telemetry import Telemetry
     from onellm.voice.devices import Microphone, Speaker
@@ -277,6 +278,7 @@ _HOMES = {
         "UnknownEvent",
     ),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
+    "types.secret": ("Secret",),
     "types.stats": ("CallUnderWay", "ClientStats", "Drained", "ModelStats"),
     "types.telemetry": ("Telemetry",),
     "voice.devices": ("Microphone", "Speaker"),
@@ -418,6 +420,7 @@ __all__ = [
     "RunToolCall",
     "RunToolResult",
     "SQLiteCache",
+    "Secret",
     "SemanticCache",
     "SessionClosed",
     "SessionError",

@@ -348,6 +348,7 @@ RUNS = {
 }
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
 RUN_BY_VOICE = {"realtime_voice", "realtime_transcription"}  # tests of their own, below
+RUN_ON_RAY = {"ray_embeddings"}  # tests/integrations/test_ray.py
 
 
 NAMED = ("fireworks", "google", "mistral")
@@ -411,7 +412,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
 
 
 def test_every_example_is_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == RUNS.keys() | RUN_BY_ANOTHER | RUN_BY_VOICE
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == RUNS.keys() | RUN_BY_ANOTHER | RUN_BY_VOICE | RUN_ON_RAY
 
 
 def test_every_example_is_in_the_readme() -> None:

@@ -1,1 +1,1 @@
-"""OneLLM inside other frameworks; each module is imported by those who use it."""
+"""OneLLM inside other frameworks. Nothing here is imported unless it is asked for, nor are the frameworks."""

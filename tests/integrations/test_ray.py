@@ -1,116 +1,135 @@
-"""Steps of Ray's datasets: what they make of a batch, and the example on a cluster of this machine."""
+"""Actors of a real Ray on this machine, and a real Redis. Ray has processes, and warnings, of its own."""
 
+import asyncio
+import itertools
+import json
 import os
+import select
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from command_line import ROOT, require, run_python
-from loopback import Answer, Recorded
+from command_line import ROOT, require, run_python, unset_all
+from loopback import Answer, Loopback, Recorded
 from openai_host import openai_host
-from threaded import Provider
+from redis_host import needs_redis, running_redis
 
-from onellm import BadRequestError, InvalidRequestError, MissingDependencyError, ResponseDecodeError
-from onellm.integrations.ray import ChatBatch, EmbedBatch
+HIDDEN = "sk-hidden-0123456789"
+MARK = "ONELLM_TEST_OF_RAY"
+
+
+def processes(mark: str) -> dict[int, str]:
+    """The command lines, by their ids, of processes that have the mark in their environment."""
+    found: dict[int, str] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (process / "environ").read_bytes():
+                found[int(process.name)] = (process / "cmdline").read_text()
+        except OSError:  # it has ended, or is another's
+            continue
+    return found
+
+
+def ends(process: int, within: float) -> bool:
+    """Whether a process ends in so many seconds."""
+    try:
+        handle = os.pidfd_open(process)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], within)[0])
+    finally:
+        os.close(handle)
+
+
+def written(folder: Path, text: str) -> tuple[set[str], list[Path]]:
+    """The names of all files in a folder, and those files that hold a text."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {file.name for file in files}, [file for file in files if text.encode() in file.read_bytes()]
 
 
 @pytest.fixture
-def provider() -> Iterator[Provider]:
-    made = Provider()
-    made.loopback.chooses(openai_host)
-    yield made
-    made.close()
+def marked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """A machine on which nothing is configured, and what Ray's processes are known by. They must end with the test."""
+    if sys.platform != "linux":
+        pytest.skip("looks for processes in /proc")
+    require("ray", "pyarrow", "pandas")
+    unset_all(monkeypatch, tmp_path)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_enable_export_api_write", "1")  # all that it would tell a dashboard goes into files
+    mark = f"{MARK}={os.getpid()}-{time.monotonic_ns()}"
+    monkeypatch.setenv(*mark.split("=", 1))
+    yield mark
+    assert not [command for process, command in processes(mark).items() if not ends(process, 20)]
 
 
-@pytest.fixture
-def settings(provider: Provider) -> dict[str, Any]:
-    """Of a client, as they travel to an actor."""
-    return {"api_key": "k", "base_url": f"{provider.loopback.url}/v1", "max_retries": 0}
-
-
-def refuses_bb(request: Recorded) -> Answer:
-    return Answer(status=400) if b'"bb"' in request.body else openai_host(request)
-
-
-def test_a_batch_gets_its_vectors(provider: Provider, settings: dict[str, Any]) -> None:
-    """Beside the columns that it has; the arguments are those of the stream."""
-    step = EmbedBatch(model="openai/e", column="body", into="vector", client=settings, batch_size=2, dimensions=5)
-    batch = {"body": np.array(["a", "bb", "ccc"], dtype=object), "id": np.array([7, 8, 9])}
-    found = step(batch)
-    assert sorted(found) == ["body", "id", "vector"]
-    assert found["vector"].dtype == np.dtype(np.float32)
-    assert found["vector"].shape == (3, 5)
-    assert found["vector"][:, 0].tolist() == [1, 2, 3]
-    assert found["id"].tolist() == [7, 8, 9]
-    sent = sorted((request.json["input"], request.json["dimensions"]) for request in provider.loopback.requests)
-    assert sent == [(["a", "bb"], 5), (["ccc"], 5)]
-
-
-def test_a_text_that_fails(provider: Provider, settings: dict[str, Any]) -> None:
-    """It fails the task; or its row is of NaN, and says why."""
-    provider.loopback.chooses(refuses_bb)
-    batch = {"text": np.array(["a", "bb", "ccc"])}
-    with pytest.raises(BadRequestError, match=r"inputs\[1\]: "):
-        EmbedBatch(model="openai/e", client=settings)(batch)
-    found = EmbedBatch(model="openai/e", client=settings, on_error="skip")(batch)
-    assert np.isnan(found["embedding"][1]).all()
-    assert found["embedding"][[0, 2], 0].tolist() == [1, 3]
-    assert [error is None for error in found["embedding_error"]] == [True, False, True]
-    with pytest.raises(ResponseDecodeError, match="no text of the batch was embedded"):
-        EmbedBatch(model="openai/e", client=settings, on_error="skip")({"text": np.array(["bb"])})
-
-
-def test_a_batch_gets_its_answers(provider: Provider, settings: dict[str, Any]) -> None:
-    """To prompts, with a system message where there is one, and to lists of messages."""
-    step = ChatBatch(model="openai/m", system="Be brief.", client=settings, temperature=0)
-    found = step({"prompt": np.array(["one", "two"])})
-    assert found["answer"].tolist() == ["You said: one", "You said: two"]
-    assert found["answer_tokens"].dtype == np.int64
-    bodies = [request.json for request in provider.loopback.requests]
-    assert {(len(body["messages"]), body["temperature"]) for body in bodies} == {(2, 0)}
-    messages = np.empty(1, dtype=object)
-    messages[0] = np.array([{"role": "user", "content": "three"}], dtype=object)
-    assert step({"prompt": messages})["answer"].tolist() == ["You said: three"]
-    assert len(provider.loopback.requests[-1].json["messages"]) == 1
-
-
-def test_a_prompt_that_fails(provider: Provider, settings: dict[str, Any]) -> None:
-    provider.loopback.chooses(refuses_bb)
-    batch = {"prompt": np.array(["a", "bb"])}
-    with pytest.raises(BadRequestError, match=r"requests\[1\]: "):
-        ChatBatch(model="openai/m", client=settings)(batch)
-    found = ChatBatch(model="openai/m", client=settings, on_error="skip")(batch)
-    assert found["answer"].tolist() == ["You said: a", None]
-    assert [error is None for error in found["answer_error"]] == [True, False]
-
-
-def test_a_column_that_is_not_there_is_named(settings: dict[str, Any]) -> None:
-    for step in (EmbedBatch(model="openai/e", client=settings), ChatBatch(model="openai/e", client=settings)):
-        with pytest.raises(InvalidRequestError, match=r"has no column '(text|prompt)', but body"):
-            step({"body": np.array(["a"])})
-
-
-def test_without_numpy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "numpy", None)
-    with pytest.raises(MissingDependencyError, match=r"onellm\[ray\]"):
-        EmbedBatch(model="openai/e")
-
-
-async def test_the_example_runs_on_a_cluster_of_this_machine(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+async def test_rows_go_through_the_actors_once_and_in_order(
+    marked: str, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two actors embed a Parquet file into others. What Ray says of itself goes to standard error."""
-    require("ray", "pyarrow")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
-    monkeypatch.setenv("OPENAI_BASE_URL", f"{provider.loopback.url}/v1")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-    ran = await run_python(str(ROOT / "examples" / "cluster" / "ray_embeddings.py"))
-    assert ran.code == 0, ran.err
-    assert "0 You said: Document number 0\n1 You said: Document number 1\n" in ran.out
-    assert "2000 rows, ['embedding', 'id', 'text']\n" in ran.out
-    texts = [text for request in provider.loopback.requests for text in request.json.get("input", ())]
-    assert sorted(texts) == sorted(f"Document number {number}" for number in range(2000))
+    """Each of three with a client of its own. An error says what it is, and the key is in no file of Ray's."""
+    assert processes(marked) == {}
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
+    monkeypatch.setenv("HIDDEN_KEY", HIDDEN)
+
+    def host(request: Recorded) -> Answer:
+        refused = {"error": {"message": "not that", "type": "invalid_request_error"}}
+        return Answer(status=400, chunks=[refused]) if b'"bad"' in request.body else openai_host(request)
+
+    loopback.chooses(host)
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:  # the path of a socket in it must be short
+        ran = await run_python(str(ROOT / "tests" / "integrations" / "on_ray.py"), folder)
+        assert ran.code == 0, ran.err
+        names, shown = written(Path(folder), HIDDEN)
+    assert "event_EXPORT_DATASET_METADATA.log" in names
+    assert shown == []
+    assert HIDDEN not in ran.err
+    said = json.loads(ran.out.splitlines()[-1])
+    assert said["ids"] == list(range(60))
+    assert said["lengths"] == [number + 1 for number in range(60)]
+    assert said["kind"] == "float32 (5,)"
+    assert len(said["processes"]) == 3
+    assert said["answers"] == [["You said: one", 3], ["You said: two", 3]]
+    assert "onellm.errors.BadRequestError: openai/m: inputs[0]: not that (400)" in said["failed"]
+    assert {request.headers["authorization"] for request in loopback.requests} == {f"Bearer {HIDDEN}"}
+    sent = [
+        text for request in loopback.requests if request.path.endswith("embeddings") for text in request.json["input"]
+    ]
+    assert sorted(sent) == sorted(["bad", *("x" * (number + 1) for number in range(60))])
+    async with asyncio.timeout(20):
+        await loopback.wait_until_alone()
+
+
+@needs_redis
+async def test_the_example_keeps_one_limit_for_all_workers(
+    marked: str, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every row is written once, with its vector; no stretch of time holds more requests than burst and rate allow."""
+    assert processes(marked) == {}
+    came: list[float] = []
+
+    def host(request: Recorded) -> Answer:
+        came.append(time.monotonic())
+        return openai_host(request)
+
+    loopback.chooses(host)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{loopback.url}/v1")
+    async with running_redis() as redis:
+        monkeypatch.setenv("REDIS_URL", redis.url)
+        ran = await run_python(str(ROOT / "examples" / "ray_embeddings.py"))
+    assert (ran.code, ran.out) == (0, "1200 rows, 0 failed, fixed_size_list<element: float>[5]\n"), ran.err
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    rows = pq.read_table("vectors").to_pylist()
+    assert sorted(row["id"] for row in rows) == list(range(1200))
+    assert all(row["text"] == f"What document number {row['id']} says" for row in rows)
+    assert all(row["embedding"] == [len(row["text"]), 0.5, -0.25, 0.125, 1.0] for row in rows)
+    assert len(loopback.requests) == 1200 / 20
+    for (first, begin), (last, end) in itertools.combinations(enumerate(came), 2):
+        late = 3  # requests that waited on their way
+        assert last - first + 1 <= 24 + (end - begin) * 9.4 + 1 + late
+    assert came[-1] - came[0] < 1.5 * (60 - 24) / 9.4
