@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from threading import Lock
 from typing import Any, TypeVar
 
 from onellm.errors import CheckpointError
@@ -47,6 +48,8 @@ class Checkpoint:
         self._waiting: deque[tuple[Sequence[Record], asyncio.Future[None]]] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+        self._abandoned = False
+        self._busy = Lock()  # held while the thread works
 
     async def open(self) -> None:
         """Open the file, or make it.
@@ -101,12 +104,21 @@ class Checkpoint:
         self._thread.shutdown(wait=False)
 
     def abandon(self) -> None:
-        """Close the file without waiting, from any thread."""
+        """Close the file without waiting, from any thread.
+
+        The collector may come here at any moment, also in the middle of giving work to a pool: no lock is waited for,
+        and the pool, which has one, is left to end with its last reference.
+        """
         if not self._closed:
-            self._closed = True
-            with suppress(RuntimeError):  # the interpreter is exiting
-                self._thread.submit(self._close)
-            self._thread.shutdown(wait=False)
+            self._closed = self._abandoned = True
+            self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if self._busy.acquire(blocking=False):
+            try:
+                self._close()
+            finally:
+                self._busy.release()
 
     async def _write_waiting(self) -> None:
         while self._waiting:
@@ -133,13 +145,17 @@ class Checkpoint:
     def _guarded(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do it, SQLite's errors as ours."""
         try:
-            return work(*arguments)
+            with self._busy:
+                return work(*arguments)
         except sqlite3.Error as exc:
             if getattr(exc, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise CheckpointError(f"{self._path} is in use by another run") from exc
             if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
                 raise CheckpointError(f"{self._path} is no checkpoint: {_ANOTHER}") from exc
             raise CheckpointError(f"{self._path} cannot be used: {exc}") from exc
+        finally:
+            if self._abandoned:  # meanwhile
+                self._close_if_idle()
 
     @property
     def _open_connection(self) -> sqlite3.Connection:
@@ -148,7 +164,9 @@ class Checkpoint:
         return self._connection
 
     def _open(self) -> None:
-        self._connection = connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+        self._connection = connection = sqlite3.connect(
+            self._path, timeout=0, isolation_level=None, check_same_thread=False
+        )
         for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
             connection.execute(f"PRAGMA {setting}").close()
         connection.execute("BEGIN EXCLUSIVE")  # held until it is closed: two runs would pay for the same inputs

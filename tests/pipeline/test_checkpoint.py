@@ -5,6 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -394,3 +395,29 @@ async def test_killed_at_twenty_moments_nothing_is_lost(seed: int, host: str, tm
     assert counted["texts"] == 4000
     assert counted["requests"] - 200 <= 20 * 4  # kills, and the requests that each could find under way
     assert 0 < counted["repeated"] <= 20 * 4 * 20
+
+
+async def test_one_that_is_let_go_frees_the_file_after_what_it_does(tmp_path: Path) -> None:
+    """Nothing is waited for where the collector may stand: the thread closes the file when it is through."""
+    path = tmp_path / "run.sqlite"
+    first = Checkpoint(path, {"model": "m"})
+    await first.open()
+    begun, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        may_end.wait(10)
+
+    working = asyncio.create_task(first._do(work))
+    await asyncio.to_thread(begun.wait, 10)
+    first.abandon()
+    second = Checkpoint(path, {"model": "m"})
+    with pytest.raises(CheckpointError, match="in use by another run"):
+        await second.open()
+    may_end.set()
+    await working
+    await second.open()
+    second.abandon()
+    third = Checkpoint(path, {"model": "m"})
+    await third.open()
+    await third.aclose()
