@@ -118,7 +118,10 @@ class MovingStream:
 
 
 class WatchedStream:
-    """A stream whose end is told of, once: its whole answer, what it broke off by, or that it was left before."""
+    """A stream whose end is told of, once: its whole answer, what it broke off by, or that it was left before.
+
+    first:  is told of the first chunk
+    """
 
     def __init__(
         self,
@@ -126,8 +129,10 @@ class WatchedStream:
         ended: Callable[[Any], Awaitable[None]],
         failed: Callable[[OneLLMError], Awaitable[None]],
         left: Callable[[], object] | None = None,
+        first: Callable[[], object] | None = None,
     ) -> None:
         self._source = source
+        self._first = first
         self._ended = ended
         self._failed = failed
         self._left = left
@@ -160,6 +165,9 @@ class WatchedStream:
         if not chunks and not self._over:
             self._over = True
             await self._ended(self._source.final())
+        elif chunks and self._first is not None:
+            first, self._first = self._first, None
+            first()
         return chunks
 
     def final(self) -> Any:

@@ -1,9 +1,9 @@
 """Calls and streams that are watched to their end, for what counts, traces and logs them."""
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from onellm.policy.execution import Exchange
+from onellm.policy.moving import WatchedStream
 from onellm.providers.protocols import AnswerStream, Binary
 
 
@@ -28,65 +28,21 @@ _NOTHING = ()
 def to_its_end(exchange: Exchange, answer: Any, watch: Watch) -> Any:
     """What has been answered, watched until it is over: a whole answer is now."""
     if exchange.operation.answers == "events":
-        return StreamToItsEnd(answer, watch)
+        return _stream_to_its_end(answer, watch)
     if exchange.operation.answers == "bytes":
         return BytesToTheirEnd(answer, watch)
     watch.over(_NOTHING if answer is None else answer, None)  # what is asked for may be that there is nothing
     return answer
 
 
-class StreamToItsEnd:
-    """A stream that tells when it is over: at its end, by an error, by being closed."""
+def _stream_to_its_end(source: AnswerStream[Any, Any], watch: Watch) -> WatchedStream:
+    async def ended(answer: Any) -> None:
+        watch.over(answer, None)
 
-    def __init__(self, source: AnswerStream[Any, Any], watch: Watch) -> None:
-        self._source = source
-        self._watch: Watch | None = watch
-        self._begun = False
+    async def failed(error: BaseException) -> None:
+        watch.over(None, error)
 
-    @property
-    def request_id(self) -> str | None:
-        """The provider's id of the request."""
-        return self._source.request_id
-
-    @property
-    def restarts(self) -> int:
-        """How often it has begun anew."""
-        return getattr(self._source, "restarts", 0)
-
-    @property
-    def cached(self) -> Any:
-        """How old it is, where it is replayed from a cache."""
-        return getattr(self._source, "cached", None)
-
-    async def read(self) -> Sequence[Any]:
-        """The chunks of one network read; none is the end."""
-        try:
-            chunks = await self._source.read()
-        except Exception as exc:
-            self._over(None, exc)
-            raise
-        if not chunks:
-            if self._watch is not None:
-                self._over(self._source.final(), None)
-        elif not self._begun:
-            self._begun = True
-            if self._watch is not None:
-                self._watch.first()
-        return chunks
-
-    def _over(self, answer: Any, error: BaseException | None) -> None:
-        watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.over(answer, error)
-
-    def final(self) -> Any:
-        """The whole answer."""
-        return self._source.final()
-
-    def close(self) -> None:
-        """End it now."""
-        self._source.close()
-        self._over(None, None)
+    return WatchedStream(source, ended, failed, left=lambda: watch.over(None, None), first=watch.first)
 
 
 class BytesToTheirEnd:
