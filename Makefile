@@ -63,8 +63,9 @@ docs: $(VENV)/.developer ## write docs/providers.md from the registry
 docs-check: $(VENV)/.developer ## fail where `make docs` would change something
 	$(PY) -m onellm.cli.provider_table --check
 
-bench: $(VENV)/.developer ## run the benchmarks and print their tables
-	@set -e; for name in sse reducers portal run pipeline; do echo "== $$name"; $(PY) -m benchmarks.$$name; done
+bench: $(VENV)/.developer ## measure OneLLM and its peers, and write benchmarks/RESULTS.md; ONLY=stream prints one section
+	$(PY) -m benchmarks.run $(if $(ONLY),--only $(ONLY),--write)
+	@set -e; for name in $(if $(ONLY),,realtime pipeline); do echo "== $$name"; $(PY) -m benchmarks.$$name; done
 
 clean: ## remove the environments and everything that was built
 	rm -rf .venv* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -5,6 +5,7 @@ ratio that `run` prints is against this.
 """
 
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -76,7 +77,13 @@ async def chat(http: ClientSession, url: str, model: str, messages: list[dict[st
         return _decode_completion(await response.read())
 
 
-async def stream(http: ClientSession, url: str, model: str, messages: list[dict[str, Any]]) -> int:
+async def stream(
+    http: ClientSession,
+    url: str,
+    model: str,
+    messages: list[dict[str, Any]],
+    note: Callable[[str], object] | None = None,
+) -> int:
     """How many chunks had content."""
     count = 0
     tail = b""
@@ -85,8 +92,10 @@ async def stream(http: ClientSession, url: str, model: str, messages: list[dict[
         while data := await response.content.readany():
             *blocks, tail = (tail + data).split(b"\n\n")
             for block in blocks:
-                if block != b"data: [DONE]" and _decode_chunk(block[6:]).choices[0].delta.content:
+                if block != b"data: [DONE]" and (text := _decode_chunk(block[6:]).choices[0].delta.content):
                     count += 1
+                    if note is not None:
+                        note(text)
     return count
 
 

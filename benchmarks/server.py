@@ -2,9 +2,12 @@
 
 /v1/chat/completions      an answer
 /one/chat/completions     a stream of ONE_EVENTS events, each one HTTP chunk in a write of its own, as fast as they go
+/burst/chat/completions   the same in writes that do not wait for each other
 /packed/chat/completions  a stream of PACKED_EVENTS events, 64 of them an HTTP chunk and a write
 /paced/chat/completions   a stream of PACED_EVENTS events, one each PACE seconds
-/v1/embeddings            VECTORS vectors of DIMENSIONS float32 in base64
+/timed/chat/completions   a stream of TIMED_EVENTS events that say when they were written, one each TICK seconds
+.../v1/messages           the answer and the streams as Anthropic's Messages API has them
+/v1/embeddings            VECTORS vectors of DIMENSIONS float32, in base64 where that is asked for
 """
 
 import asyncio
@@ -16,16 +19,21 @@ import random
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from typing import Any
 
 ONE_EVENTS = 1000
 PACKED_EVENTS = 6400
 EVENTS_A_WRITE = 64
 PACED_EVENTS = 100
 PACE = 0.020
+TIMED_EVENTS = 40
+TICK = 0.050  # on which the streams of /timed come together
 VECTORS = 256
 DIMENSIONS = 1536
 
+_TEXT = "The sky is blue because air scatters short waves of light more than long ones. " * 2
 _ANSWER = {
     "id": "chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG",
     "object": "chat.completion",
@@ -36,7 +44,7 @@ _ANSWER = {
             "index": 0,
             "message": {
                 "role": "assistant",
-                "content": "The sky is blue because air scatters short waves of light more than long ones. " * 2,
+                "content": _TEXT,
                 "refusal": None,
                 "annotations": [],
             },
@@ -61,6 +69,18 @@ _ANSWER = {
 }
 
 
+_MESSAGE: dict[str, Any] = {
+    "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-5",
+    "content": [],
+    "stop_reason": None,
+    "stop_sequence": None,
+    "usage": {"input_tokens": 19, "output_tokens": 1},
+}
+
+
 def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
     chunk = {
         "id": "chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG",
@@ -75,16 +95,52 @@ def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
 
 
 def _events(count: int) -> list[bytes]:
-    """`count` events with content, then the one that ends the answer."""
-    return [_event({"content": " token"})] * count + [_event({}, "stop"), b"data: [DONE]\n\n"]
+    """`count` events with content, then the one that ends the answer. A hundred the same would be taken for a loop."""
+    return [
+        *(_event({"content": f" token{number % 50}"}) for number in range(count)),
+        _event({}, "stop"),
+        b"data: [DONE]\n\n",
+    ]
 
 
-def _embeddings() -> bytes:
+def _named(event: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), json.dumps(event).encode())
+
+
+def _text_event(text: str) -> bytes:
+    delta = {"type": "text_delta", "text": text}
+    return _named({"type": "content_block_delta", "index": 0, "delta": delta})
+
+
+_MESSAGE_BEGIN = [
+    _named({"type": "message_start", "message": _MESSAGE}),
+    _named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+]
+_MESSAGE_END = [
+    _named({"type": "content_block_stop", "index": 0}),
+    _named(
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": 34},
+        }
+    ),
+    _named({"type": "message_stop"}),
+]
+
+
+def _message_events(count: int) -> list[bytes]:
+    """The same as Anthropic says it."""
+    return [*_MESSAGE_BEGIN, *(_text_event(f" token{number % 50}") for number in range(count)), *_MESSAGE_END]
+
+
+def _embeddings(*, in_base64: bool) -> bytes:
     floats = random.Random(1)  # noqa: S311 - no secret
     data: list[dict[str, object]] = []
     for index in range(VECTORS):
-        vector = struct.pack(f"<{DIMENSIONS}f", *(floats.uniform(-1, 1) for _ in range(DIMENSIONS)))
-        data.append({"object": "embedding", "index": index, "embedding": base64.b64encode(vector).decode()})
+        vector = [round(floats.uniform(-1, 1), 8) for _ in range(DIMENSIONS)]
+        packed = base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *vector)).decode()
+        data.append({"object": "embedding", "index": index, "embedding": packed if in_base64 else vector})
     usage = {"prompt_tokens": VECTORS, "total_tokens": VECTORS}
     answer = {"object": "list", "data": data, "model": "text-embedding-3-small", "usage": usage}
     return json.dumps(answer, separators=(",", ":")).encode()
@@ -104,20 +160,27 @@ def _http_chunks(pieces: list[bytes]) -> list[bytes]:
 
 def _answers() -> dict[bytes, list[bytes]]:
     """The writes of each answer, by path."""
-    packed = _events(PACKED_EVENTS)
-    packs = [b"".join(packed[i : i + EVENTS_A_WRITE]) for i in range(0, len(packed), EVENTS_A_WRITE)]
-    end = b"0\r\n\r\n"
-    return {
+    message = {**_MESSAGE, "content": [{"type": "text", "text": _TEXT}], "stop_reason": "end_turn"}
+    answers = {
         b"/v1/chat/completions": [_whole(json.dumps(_ANSWER).encode())],
-        b"/v1/embeddings": [_whole(_embeddings())],
-        b"/one/chat/completions": [_STREAM_HEAD, *_http_chunks(_events(ONE_EVENTS)), end],
-        b"/burst/chat/completions": [_STREAM_HEAD, *_http_chunks(_events(ONE_EVENTS)), end],
-        b"/packed/chat/completions": [_STREAM_HEAD, *_http_chunks(packs), end],
-        b"/paced/chat/completions": [_STREAM_HEAD, *_http_chunks(_events(PACED_EVENTS)), end],
+        b"/v1/v1/messages": [_whole(json.dumps(message).encode())],
+        b"/v1/embeddings": [_whole(_embeddings(in_base64=False))],
+        b"/v1/embeddings base64": [_whole(_embeddings(in_base64=True))],
+        b"/timed/chat/completions": [_STREAM_HEAD],
+        b"/timed/v1/messages": [_STREAM_HEAD + b"".join(_http_chunks(_MESSAGE_BEGIN))],
     }
+    for path, events in ((b"chat/completions", _events), (b"v1/messages", _message_events)):
+        packed = events(PACKED_EVENTS)
+        packs = [b"".join(packed[i : i + EVENTS_A_WRITE]) for i in range(0, len(packed), EVENTS_A_WRITE)]
+        one = [_STREAM_HEAD, *_http_chunks(events(ONE_EVENTS)), _END]
+        answers[b"/one/" + path] = answers[b"/burst/" + path] = one
+        answers[b"/packed/" + path] = [_STREAM_HEAD, *_http_chunks(packs), _END]
+        answers[b"/paced/" + path] = [_STREAM_HEAD, *_http_chunks(events(PACED_EVENTS)), _END]
+    return answers
 
 
-_PACES = {b"/one/chat/completions": 0.0, b"/paced/chat/completions": PACE}
+_END = b"0\r\n\r\n"
+_PACES = {b"one": 0.0, b"paced": PACE}
 
 
 class _Connection(asyncio.Protocol):
@@ -148,8 +211,14 @@ class _Connection(asyncio.Protocol):
             return
         self._received = b""
         path = received.split(b" ", 2)[1]
+        if path == b"/v1/embeddings" and b'"base64"' in received:
+            path += b" base64"
         writes = self._answers[path]
-        if (pace := _PACES.get(path)) is not None:
+        kind = path.split(b"/", 2)[1]
+        if kind == b"timed" and self._transport is not None:
+            self._transport.write(writes[0])
+            self._tick(TIMED_EVENTS + 1, path.endswith(b"messages"))
+        elif (pace := _PACES.get(kind)) is not None:
             self._pace(writes, 0, pace)
         elif self._transport is not None:
             for write in writes:
@@ -161,6 +230,21 @@ class _Connection(asyncio.Protocol):
         self._transport.write(writes[place])
         if place + 1 < len(writes):
             asyncio.get_running_loop().call_later(pace, self._pace, writes, place + 1, pace)
+
+    def _tick(self, left: int, messages: bool) -> None:
+        """An event each TICK, at the same times for all streams; the clock is the same in all processes."""
+        if self._transport is None:
+            return
+        if left <= TIMED_EVENTS:
+            now = f"{time.monotonic():.6f}"
+            if left:
+                events = [_text_event(now) if messages else _event({"content": now})]
+            else:
+                events = _MESSAGE_END if messages else _events(0)
+            self._transport.write(b"".join(_http_chunks(events)) + (b"" if left else _END))
+        if left:
+            loop = asyncio.get_running_loop()
+            loop.call_at((loop.time() // TICK + 1) * TICK, self._tick, left - 1, messages)
 
 
 async def _serve() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        CacheUnavailableError,
         CheckpointError,
         CircuitOpenError,
         ClientClosedError,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from onellm.policy.retry import RetryPolicy
+    from onellm.policy.stores import MemoryCache, RedisCache, SQLiteCache
     from onellm.providers.registry import get_provider, list_providers, register_provider
     from onellm.resources.audio import AsyncSpeechResponse, AsyncSpeechStream, AsyncTranscriptionStream
     from onellm.resources.batches import AsyncBatchResults
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from onellm.types.anthropic import AnthropicOptions
     from onellm.types.batches import BatchRequest, BatchResult
     from onellm.types.bedrock import BedrockOptions
+    from onellm.types.caching import CacheHit, CacheStore, SemanticCache
     from onellm.types.capabilities import Capabilities, Capability
     from onellm.types.cohere import CohereOptions
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
@@ -135,6 +138,8 @@ if TYPE_CHECKING:
     )
     from onellm.types.runs import RunChunk, RunReply, RunToolCall, RunToolResult
     from onellm.types.secret import Secret
+    from onellm.types.stats import CallUnderWay, ClientStats, Drained, ModelStats
+    from onellm.types.telemetry import Telemetry
     from onellm.voice.devices import Microphone, Speaker
     from onellm.voice.g711 import decode_g711, encode_g711
     from onellm.voice.playback import HeardAudio, PlaybackQueue
@@ -165,6 +170,7 @@ _HOMES = {
         "APITimeoutError",
         "AuthenticationError",
         "BadRequestError",
+        "CacheUnavailableError",
         "CheckpointError",
         "CircuitOpenError",
         "ClientClosedError",
@@ -197,6 +203,7 @@ _HOMES = {
         "UsageError",
     ),
     "policy.retry": ("RetryPolicy",),
+    "policy.stores": ("MemoryCache", "RedisCache", "SQLiteCache"),
     "providers.registry": ("get_provider", "list_providers", "register_provider"),
     "resources.audio": ("AsyncSpeechResponse", "AsyncSpeechStream", "AsyncTranscriptionStream"),
     "resources.batches": ("AsyncBatchResults",),
@@ -225,6 +232,7 @@ _HOMES = {
     "types.anthropic": ("AnthropicOptions",),
     "types.batches": ("BatchRequest", "BatchResult"),
     "types.bedrock": ("BedrockOptions",),
+    "types.caching": ("CacheHit", "CacheStore", "SemanticCache"),
     "types.capabilities": ("Capabilities", "Capability"),
     "types.cohere": ("CohereOptions",),
     "types.events": ("ErrorEvent", "RequestEvent", "ResponseEvent", "RetryEvent"),
@@ -271,6 +279,8 @@ _HOMES = {
     ),
     "types.runs": ("RunChunk", "RunReply", "RunToolCall", "RunToolResult"),
     "types.secret": ("Secret",),
+    "types.stats": ("CallUnderWay", "ClientStats", "Drained", "ModelStats"),
+    "types.telemetry": ("Telemetry",),
     "voice.devices": ("Microphone", "Speaker"),
     "voice.g711": ("decode_g711", "encode_g711"),
     "voice.playback": ("HeardAudio", "PlaybackQueue"),
@@ -315,6 +325,10 @@ __all__ = [
     "BedrockOptions",
     "BinaryResponse",
     "Breaker",
+    "CacheHit",
+    "CacheStore",
+    "CacheUnavailableError",
+    "CallUnderWay",
     "Capabilities",
     "Capability",
     "ChatCompletion",
@@ -325,6 +339,7 @@ __all__ = [
     "CircuitOpenError",
     "CircuitState",
     "ClientClosedError",
+    "ClientStats",
     "CohereOptions",
     "Completion",
     "CompletionStream",
@@ -333,6 +348,7 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthExceededError",
     "DeadlineExceededError",
+    "Drained",
     "Embedding",
     "EmbeddingBatch",
     "EmbeddingStream",
@@ -355,10 +371,12 @@ __all__ = [
     "Limits",
     "LiveOptions",
     "MaxTurnsError",
+    "MemoryCache",
     "Microphone",
     "MissingDependencyError",
     "MissingKeyError",
     "ModelPull",
+    "ModelStats",
     "NotFoundError",
     "OllamaOptions",
     "OneLLM",
@@ -382,6 +400,7 @@ __all__ = [
     "RealtimeToolCall",
     "RealtimeUsage",
     "Reconnect",
+    "RedisCache",
     "RedisLimits",
     "RequestEvent",
     "RequestTimeoutError",
@@ -400,7 +419,9 @@ __all__ = [
     "RunReply",
     "RunToolCall",
     "RunToolResult",
+    "SQLiteCache",
     "Secret",
+    "SemanticCache",
     "SessionClosed",
     "SessionError",
     "SessionExpiring",
@@ -414,6 +435,7 @@ __all__ = [
     "SpeechResponse",
     "SpeechStream",
     "StreamInterruptedError",
+    "Telemetry",
     "TextDelta",
     "TextDone",
     "Timeouts",

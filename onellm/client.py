@@ -19,6 +19,7 @@ from onellm.types.options import (
     FallbackOn,
     Hedge,
     HttpOptions,
+    LogLevel,
     OnInterrupt,
     OnUnsupported,
     Timeouts,
@@ -30,6 +31,7 @@ from onellm.types.secret import Secret
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
+    from onellm.policy.stats import Ledger
     from onellm.resources.audio import AsyncAudio
     from onellm.resources.batches import AsyncBatches
     from onellm.resources.completions import AsyncCompletions
@@ -40,9 +42,12 @@ if TYPE_CHECKING:
     from onellm.resources.realtime import AsyncRealtime
     from onellm.resources.rerank import AsyncRerank
     from onellm.resources.responses import AsyncResponses
+    from onellm.types.caching import CacheStore, SemanticCache
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.preview import PreviewedRequest
+    from onellm.types.stats import ClientStats, Drained
+    from onellm.types.telemetry import Telemetry
 
 
 class AsyncOneLLM:
@@ -80,6 +85,12 @@ class AsyncOneLLM:
         on_error: "Callable[[ErrorEvent], object] | None" = None,
         http_session: "ClientSession | None" = None,
         limits: Limits | Mapping[str, Limits] | None = None,
+        answer_cache: "CacheStore | None" = None,
+        semantic_cache: "SemanticCache | None" = None,
+        share: bool | None = None,
+        stats: bool | None = None,
+        telemetry: "bool | Telemetry | None" = None,
+        log: LogLevel | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
@@ -106,6 +117,16 @@ class AsyncOneLLM:
         http_session:     an `aiohttp.ClientSession` of your own; it is not closed, and works in its own loop only
         limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
             its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
+        answer_cache:     where answers are kept and equal calls find them: `MemoryCache()`, `SQLiteCache(path)`,
+            `RedisCache(url)`, or a `CacheStore` of your own. It is not the provider's cache of prompts, which is the
+            `cache` argument of chats
+        semantic_cache:   answers to questions that mean the same, too: `SemanticCache(model=…)`
+        share:            whether equal calls that are under way together are one request: embeddings, moderations,
+            rerankings, and texts with `temperature=0` or a `seed`; a call's own `share` decides for it
+        stats:            whether calls are counted, for `stats()` and `drain()`
+        telemetry:        spans and metrics of OpenTelemetry (`onellm[otel]`): True, or `Telemetry(…)`
+        log:              what the logger `onellm` is told of calls: "info" is one record a call, "debug" each attempt,
+            too, "content" also what is asked and answered; "off" is nothing
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -116,6 +137,7 @@ class AsyncOneLLM:
             max_retries=max_retries,
             on_unsupported=on_unsupported,
             deadline=deadline,
+            log=log,
         )
         settings: dict[str, dict[str, Any]] = {}
         for name, values in (providers or {}).items():
@@ -154,6 +176,18 @@ class AsyncOneLLM:
             ),
             limits=paced,
         )
+        around = {"answer_cache": answer_cache, "semantic_cache": semantic_cache, "share": share, "stats": stats}
+        if telemetry or config.log != "off" or any(each is not None and each is not False for each in around.values()):
+            from onellm.resources.layers import add_layers  # noqa: PLC0415 - for clients that ask for some of it
+
+            add_layers(
+                self._core,
+                answer_cache=answer_cache,
+                semantic_cache=semantic_cache,
+                share=share,
+                stats=stats,
+                telemetry=telemetry,
+            )
         self.chat = AsyncChat(self._core)
         self.embeddings = AsyncEmbeddings(self._core)
         self.models = AsyncModels(self._core)
@@ -250,6 +284,29 @@ class AsyncOneLLM:
     def circuits(self) -> "dict[str, CircuitState]":
         """How each model is doing that has been asked, by "provider/model"; empty without a `breaker`."""
         return self._core.binding().circuits()
+
+    def stats(self) -> "ClientStats":
+        """What the client has done and is doing, by model.
+
+        Raises:
+            ConfigurationError: it does not count; `AsyncOneLLM(stats=True)` does.
+        """
+        return self._ledger().stats()
+
+    async def drain(self, timeout: float | None = None) -> "Drained":  # noqa: ASYNC109 - not to be cancelled at once
+        """Make no new calls, and wait for those under way, streams included: `timeout` seconds at most.
+
+        New calls raise `ClientClosedError` from here on. What is left is under way still; `aclose` ends it.
+
+        Raises:
+            ConfigurationError: the client does not count its calls; `AsyncOneLLM(stats=True)` does.
+        """
+        return await self._ledger().drain(timeout)
+
+    def _ledger(self) -> "Ledger":
+        if self._core.ledger is None:
+            raise ConfigurationError("this client does not count its calls: make it with stats=True")
+        return self._core.ledger
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

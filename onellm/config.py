@@ -40,7 +40,7 @@ from msgspec import Struct, field, structs
 
 from onellm.errors import ConfigurationError, MissingKeyError
 from onellm.types.limits import Limits
-from onellm.types.options import OnUnsupported, Timeouts, TokenCredential, TokenSource
+from onellm.types.options import LogLevel, OnUnsupported, Timeouts, TokenCredential, TokenSource
 from onellm.types.secret import Secret
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class _File(Struct, kw_only=True, forbid_unknown_fields=True):
     max_retries: int | None = None
     deadline: float | None = None
     on_unsupported: OnUnsupported | None = None
+    log: LogLevel | None = None
     chat_model: str | None = None
     embedding_model: str | None = None
     providers: dict[str, ProviderConfig] = {}
@@ -121,6 +122,7 @@ class Config(Struct, kw_only=True):
     max_retries: int = 2
     deadline: float | None = None
     on_unsupported: OnUnsupported = "raise"
+    log: LogLevel = "off"
     chat_model: str = ""
     embedding_model: str = ""
     file: ConfigFile | None = None
@@ -163,6 +165,7 @@ ENVIRONMENT = {
     "max_retries": "ONELLM_MAX_RETRIES",
     "deadline": "ONELLM_DEADLINE",
     "on_unsupported": "ONELLM_ON_UNSUPPORTED",
+    "log": "ONELLM_LOG",
     "chat_model": "ONELLM_CHAT_MODEL",
     "embedding_model": "ONELLM_EMBEDDING_MODEL",
 }
@@ -181,6 +184,9 @@ def _from_text(text: str, variable: str) -> str | float | int:
     return text
 
 
+_CHOICES = {"on_unsupported": ("raise", "warn", "drop"), "log": ("off", "info", "debug", "content")}
+
+
 def _set(config: Config, name: str, value: Any, source: str) -> None:
     config.sources[name] = source
     match name:
@@ -194,10 +200,11 @@ def _set(config: Config, name: str, value: Any, source: str) -> None:
             config.max_retries = value
         case "deadline":
             config.deadline = _duration(value, source)
-        case "on_unsupported":
-            if value not in ("raise", "warn", "drop"):
-                raise ConfigurationError(f'on_unsupported is {value!r} ({source}): "raise", "warn" or "drop"')
-            config.on_unsupported = value
+        case "on_unsupported" | "log":
+            choices = _CHOICES[name]
+            if value not in choices:
+                raise ConfigurationError(f"{name} is {value!r} ({source}): {', '.join(choices[:-1])} or {choices[-1]}")
+            setattr(config, name, value)
         case "chat_model" | "embedding_model":
             setattr(config, name, value)
         case _:

@@ -14,6 +14,7 @@
     └── APIError
         ├── MaxTurnsError                 a run of tools came to no end
         ├── CircuitOpenError              not sent: the model has failed again and again of late
+        ├── CacheUnavailableError         a cache cannot be reached; calls are made without it
         ├── FallbackError                 all that could have answered have failed; `errors` has each
         ├── APIConnectionError            no whole answer arrived
         │   ├── APITimeoutError           a time limit ran out; `phase` says which
@@ -207,6 +208,10 @@ class APIError(OneLLMError):
 
 class MaxTurnsError(APIError):
     """The model still called tools when the turns of a run were used up; `run.messages` is the conversation."""
+
+
+class CacheUnavailableError(APIError):
+    """A cache cannot be reached. Stores raise it; callers of a client do not see it, as calls are made without it."""
 
 
 class CircuitOpenError(APIError):

@@ -73,6 +73,13 @@ SETTINGS: dict[str, tuple[Callable[[Config], Any], Any, tuple[Any, Any], tuple[s
         ("ONELLM_ON_UNSUPPORTED", "drop", "drop"),
         ('on_unsupported = "warn"', "warn"),
     ),
+    "log": (
+        lambda found: found.log,
+        "off",
+        ("info", "info"),
+        ("ONELLM_LOG", "debug", "debug"),
+        ('log = "info"', "info"),
+    ),
     "deadline": (
         lambda found: found.deadline,
         None,

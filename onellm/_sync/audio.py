@@ -44,6 +44,7 @@ from onellm.types.audio import (
     TranslationVerbose,
     VoiceId,
 )
+from onellm.types.caching import CacheHit
 from onellm.types.files import FileInput
 
 
@@ -65,6 +66,11 @@ class TranscriptionStream:
     def restarts(self) -> int:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return self._async.restarts
+
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return self._async.cached
 
     def __iter__(self) -> Self:
         return self
@@ -140,6 +146,11 @@ class SpeechStream:
     def restarts(self) -> int:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return self._async.restarts
+
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return self._async.cached
 
     def __iter__(self) -> Self:
         return self

@@ -29,6 +29,7 @@ from onellm.types.options import (
     FallbackOn,
     Hedge,
     HttpOptions,
+    LogLevel,
     OnInterrupt,
     OnUnsupported,
     Timeouts,
@@ -40,9 +41,12 @@ from onellm.types.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from onellm.types.caching import CacheStore, SemanticCache
     from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.preview import PreviewedRequest
+    from onellm.types.stats import ClientStats, Drained
+    from onellm.types.telemetry import Telemetry
 
 
 class OneLLM:
@@ -79,6 +83,12 @@ class OneLLM:
         on_retry: "Callable[[RetryEvent], object] | None" = None,
         on_error: "Callable[[ErrorEvent], object] | None" = None,
         limits: Limits | Mapping[str, Limits] | None = None,
+        answer_cache: "CacheStore | None" = None,
+        semantic_cache: "SemanticCache | None" = None,
+        share: bool | None = None,
+        stats: bool | None = None,
+        telemetry: "bool | Telemetry | None" = None,
+        log: LogLevel | None = None,
     ) -> None:
         """Take settings; what is not given comes from the environment, then from `onellm.toml`.
 
@@ -104,6 +114,16 @@ class OneLLM:
             call raises
         limits:           how fast calls may go out; those beyond it wait. `Limits` for each provider that has none of
             its own, or by provider and model: {"openai": Limits(…), "openai/gpt-5.4": Limits(…)}
+        answer_cache:     where answers are kept and equal calls find them: `MemoryCache()`, `SQLiteCache(path)`,
+            `RedisCache(url)`, or a `CacheStore` of your own. It is not the provider's cache of prompts, which is the
+            `cache` argument of chats
+        semantic_cache:   answers to questions that mean the same, too: `SemanticCache(model=…)`
+        share:            whether equal calls that are under way together are one request: embeddings, moderations,
+            rerankings, and texts with `temperature=0` or a `seed`; a call's own `share` decides for it
+        stats:            whether calls are counted, for `stats()` and `drain()`
+        telemetry:        spans and metrics of OpenTelemetry (`onellm[otel]`): True, or `Telemetry(…)`
+        log:              what the logger `onellm` is told of calls: "info" is one record a call, "debug" each attempt,
+            too, "content" also what is asked and answered; "off" is nothing
 
         Raises:
             ConfigurationError: a setting is wrong. Keys are looked at when their provider is first called.
@@ -134,6 +154,12 @@ class OneLLM:
                 on_retry=on_retry,
                 on_error=on_error,
                 limits=limits,
+                answer_cache=answer_cache,
+                semantic_cache=semantic_cache,
+                share=share,
+                stats=stats,
+                telemetry=telemetry,
+                log=log,
             )
         )
 
@@ -213,6 +239,24 @@ class OneLLM:
     def circuits(self) -> "dict[str, CircuitState]":
         """How each model is doing that has been asked, by "provider/model"; empty without a `breaker`."""
         return self._async.circuits()
+
+    def stats(self) -> "ClientStats":
+        """What the client has done and is doing, by model.
+
+        Raises:
+            ConfigurationError: it does not count; `OneLLM(stats=True)` does.
+        """
+        return self._async.stats()
+
+    def drain(self, timeout: float | None = None) -> "Drained":
+        """Make no new calls, and wait for those under way, streams included: `timeout` seconds at most.
+
+        New calls raise `ClientClosedError` from here on. What is left is under way still; `close` ends it.
+
+        Raises:
+            ConfigurationError: the client does not count its calls; `OneLLM(stats=True)` does.
+        """
+        return run(self._async.drain(timeout))
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client alone; `onellm.register_provider` adds one for all."""

@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 
 from onellm._sync.portal import run
 from onellm.resources.images import AsyncImages, AsyncImageStream
+from onellm.types.caching import CacheHit
 from onellm.types.files import FileInput
 from onellm.types.images import (
     ImageEditParams,
@@ -42,6 +43,11 @@ class ImageStream:
     def restarts(self) -> int:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return self._async.restarts
+
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return self._async.cached
 
     def __iter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ from typing import Any, Generic, Self
 
 from onellm._sync.portal import run
 from onellm.resources.parsing import AsyncParsedChatCompletionStream, T
+from onellm.types.caching import CacheHit
 from onellm.types.chat import ChatCompletionChunk
 from onellm.types.parsed import ParsedChatCompletion
 
@@ -30,6 +31,11 @@ class ParsedChatCompletionStream(Generic[T]):
     def restarts(self) -> int:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return self._async.restarts
+
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return self._async.cached
 
     def __iter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from onellm._sync.iteration import awaited
 from onellm._sync.pages import Page
 from onellm._sync.portal import run
 from onellm.resources.responses import AsyncInputItems, AsyncInputTokens, AsyncResponses, AsyncResponseStream
+from onellm.types.caching import CacheHit
 from onellm.types.options import CallOptions
 from onellm.types.response_events import ResponseStreamEvent
 from onellm.types.response_items import ResponseOutputItem
@@ -47,6 +48,11 @@ class ResponseStream:
     def restarts(self) -> int:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return self._async.restarts
+
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return self._async.cached
 
     def __iter__(self) -> Self:
         return self

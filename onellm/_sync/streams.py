@@ -19,6 +19,7 @@ from onellm.resources.streams import (
     AsyncModelPull,
     ChunkT,
 )
+from onellm.types.caching import CacheHit
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.completions import Completion
 from onellm.types.models import PullProgress
@@ -39,6 +40,11 @@ class AnswerStream(Generic[ChunkT, AnswerT]):
     def restarts(self) -> int:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return self._async.restarts
+
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return self._async.cached
 
     def __iter__(self) -> Self:
         return self
@@ -109,6 +115,11 @@ class ChatCompletionStream:
     def restarts(self) -> int:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return self._async.restarts
+
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return self._async.cached
 
     def __iter__(self) -> Self:
         return self
@@ -190,6 +201,11 @@ class CompletionStream:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return self._async.restarts
 
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return self._async.cached
+
     def __iter__(self) -> Self:
         return self
 
@@ -268,6 +284,11 @@ class ModelPull:
     def restarts(self) -> int:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return self._async.restarts
+
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return self._async.cached
 
     def __iter__(self) -> Self:
         return self

@@ -48,6 +48,7 @@ def _client(config: Config) -> list[Setting]:
         "max_retries": str(config.max_retries),
         "deadline": "none" if config.deadline is None else f"{config.deadline:g} s",
         "on_unsupported": config.on_unsupported,
+        "log": config.log,
     }
     settings = [
         Setting(name=name, value=value, source=_source(config.sources[name], ENVIRONMENT[name]))

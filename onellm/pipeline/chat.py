@@ -34,6 +34,7 @@ Outcome: TypeAlias = ChatCompletion | OneLLMError
 
 _AHEAD = 4  # jobs begun and not taken, for each under way: answers differ in how long they take
 _HOPELESS = 32  # requests refused, before any was answered, that show the call to be wrong and not them
+_IN_ONE_GO = 64  # requests of a batch that are encoded before others in the loop have a turn
 _FATAL = (AuthenticationError, ClientClosedError, ConfigurationError, QuotaExceededError)
 
 _encode = msgspec.json.Encoder().encode
@@ -237,7 +238,9 @@ class ChatPipeline:
     async def _begin(self, batches: Batches, asked: list[Request], found: dict[int, Outcome]) -> str | None:
         """Begin a batch; what cannot be sent is found there. None where that is all."""
         bodies: dict[int, dict[str, Any]] = {}
-        for one in asked:
+        for place, one in enumerate(asked):
+            if not place % _IN_ONE_GO:
+                await asyncio.sleep(0)
             if one.wrong is None:
                 try:
                     bodies[one.index] = await batches.encode(dict(one.arguments))

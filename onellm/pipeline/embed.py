@@ -200,6 +200,8 @@ class EmbeddingPipeline:
             self._remember(batch)
         rows = [await _result(*origin) if isinstance(origin, tuple) else origin for origin in batch.origins]
         failed = [batch.failure(row, found) for row, found in enumerate(rows) if isinstance(found, OneLLMError)]
+        if not failed and self._stop is not None and any(found is None for found in rows):
+            raise self._stop[1]  # an equal input was to go out after the one that failed
         try:
             await handle(failed, self._on_error, "inputs")
         except Exception as exc:
@@ -332,7 +334,7 @@ async def _result(batch: _Batch, place: int) -> Vector | OneLLMError | None:
     if not batch.over.is_set():
         await batch.over.wait()
     found = batch.found[place]
-    if found is None and isinstance(batch.failed, OneLLMError):
+    if found is None and batch.failed is not None:
         raise batch.failed
     return found
 

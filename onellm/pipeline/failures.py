@@ -5,7 +5,9 @@ import inspect
 from onellm.errors import (
     APIConnectionError,
     BadRequestError,
+    CircuitOpenError,
     ConflictError,
+    FallbackError,
     InternalServerError,
     InvalidRequestError,
     OneLLMError,
@@ -20,16 +22,27 @@ from onellm.errors import (
 from onellm.types.pipelines import OnError, PipelineFailure
 
 _OF_THE_INPUT = (BadRequestError, UnprocessableEntityError, RequestTooLargeError, ResponseDecodeError)
-_PASSING = (APIConnectionError, RequestTimeoutError, ConflictError, RateLimitError, InternalServerError)
+_PASSING = (
+    APIConnectionError,
+    CircuitOpenError,
+    RequestTimeoutError,
+    ConflictError,
+    RateLimitError,
+    InternalServerError,
+)
 
 
 def blames_input(exc: OneLLMError) -> bool:
     """Whether another input could do better: the request is malformed, too large, or answered by nonsense."""
+    if isinstance(exc, FallbackError):
+        return all(map(blames_input, exc.errors))
     return isinstance(exc, _OF_THE_INPUT)
 
 
 def may_pass(exc: OneLLMError) -> bool:
     """Whether the same input could do better later; what else fails is a wrong key or model, and ends a pipeline."""
+    if isinstance(exc, FallbackError):
+        return any(map(may_pass, exc.errors))
     return isinstance(exc, _PASSING) and not isinstance(exc, QuotaExceededError)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from msgspec import Struct
 
 from onellm.errors import InvalidRequestError, OneLLMError
+from onellm.types.options import ModelOptions
 from onellm.types.pipelines import Id
 
-_HOW = {"extra_headers", "max_retries", "on_unsupported", "timeout"}  # how a request is sent, and not what it asks
+# How a request is sent, and by whom it may be answered; not what it asks.
+_HOW = frozenset(ModelOptions.__annotations__) - {"extra_body", "extra_query"}
 
 
 class Request(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from msgspec import Struct, structs
 
@@ -100,6 +100,7 @@ class Execution(Struct, frozen=True, kw_only=True):
     deadline:         seconds for all of it
     fallback_models:  of the call; None is the client's
     latencies:        where it is noted how quick each model is
+    answer_cache, answer_cache_ttl, share:  what the call says of caching and sharing; see `ModelOptions`
     """
 
     binder: Binder
@@ -112,6 +113,9 @@ class Execution(Struct, frozen=True, kw_only=True):
     hooks: Hooks | None = None
     circuits: Circuits | None = None
     latencies: MutableMapping[tuple[str, str], float] | None = None
+    answer_cache: bool | Literal["refresh"] | None = None
+    answer_cache_ttl: float | None = None
+    share: bool | None = None
 
     def run(
         self,

@@ -22,32 +22,29 @@ async def first_answer(
     """
     begun: list[asyncio.Task[T]] = []
     waiting: set[asyncio.Task[T]] = set()
+    done: set[asyncio.Task[T]] = set()
     winner: asyncio.Task[T] | None = None
     loop = asyncio.get_running_loop()
     due = loop.time()
     try:
         while True:
             if len(begun) < len(starts):
-                task = loop.create_task(starts[len(begun)]())
-                begun.append(task)
-                waiting.add(task)
+                begun.append(loop.create_task(starts[len(begun)]()))
+                waiting.add(begun[-1])
                 due = loop.time() + after
             while waiting:
                 timeout = max(0.0, due - loop.time()) if len(begun) < len(starts) else None
                 done, waiting = await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-                for task in begun:
-                    if task in done and _answered(task):
-                        winner = task
-                        return task.result()
+                winner = next((each for each in begun if each in done and _answered(each)), None)
+                if winner is not None:
+                    return winner.result()
                 if not done:
                     break  # late: the next is asked
             else:
                 raise _failed(begun)
     finally:
-        for task in begun:
-            if task is not winner:
-                _end(task, dispose)
-        del winner, begun, waiting
+        _end_others(begun, winner, dispose)
+        del begun, waiting, done, winner  # they hold the exception that holds this frame
 
 
 def _answered(task: "asyncio.Task[Any]") -> bool:
@@ -70,15 +67,20 @@ def _failed(tasks: "Sequence[asyncio.Task[Any]]") -> BaseException:
 _ending: "set[asyncio.Task[Any]]" = set()  # a loop holds its tasks weakly
 
 
-def _end(task: "asyncio.Task[T]", dispose: Callable[[T], object]) -> None:
-    """Cancel a call that is not wanted any more."""
+def _end_others(
+    tasks: "Sequence[asyncio.Task[T]]", winner: "asyncio.Task[T] | None", dispose: Callable[[T], object]
+) -> None:
+    """Cancel the calls that are not wanted any more."""
 
     def over(task: "asyncio.Task[T]") -> None:
         _ending.discard(task)
         if _answered(task):
             dispose(task.result())
 
-    if not task.done():
-        task.cancel()
-        _ending.add(task)
-    task.add_done_callback(over)
+    for task in tasks:
+        if task is winner:
+            continue
+        if not task.done():
+            task.cancel()
+            _ending.add(task)
+        task.add_done_callback(over)

@@ -24,3 +24,15 @@ async def tell(hook: Callable[[E], object], event: E) -> None:
     said = hook(event)
     if isinstance(said, Awaitable):
         await said
+
+
+def both(ours: Callable[[E], object], theirs: Callable[[E], object] | None) -> Callable[[E], object]:
+    """A hook that calls two: one of the client's own, which is sync, and one that was there."""
+    if theirs is None:
+        return ours
+
+    async def told(event: E) -> None:
+        ours(event)
+        await tell(theirs, event)
+
+    return told

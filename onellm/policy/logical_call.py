@@ -138,7 +138,7 @@ class LogicalCall:
         raise all_failed(self._errors) from self._errors[-1]
 
     def _falls(self, exc: OneLLMError, place: int) -> bool:
-        if len(self._targets) == 1 or (self._request is not None and spent(self._request)):
+        if len(self._targets) == 1 or spent(self._request):
             return False
         named = self._targets[0] == self._first.name
         if falls(exc, also_on=self._execution.fallback_on, place=place, chosen=named):
@@ -225,9 +225,9 @@ class LogicalCall:
             try:
                 return await self._send(target, structs.replace(target.options.call, settings=ring.settings(place)))
             except OneLLMError as exc:
-                if not ring.refused(place, exc) or (place := ring.take(tried)) is None:
-                    raise
-                if self._request is not None and spent(self._request):
+                again = ring.refused(place, exc) and not spent(self._request)
+                place = ring.take(tried) if again else None
+                if place is None:
                     raise
                 await self._tell_retry(exc, 0.0, target.name)
         raise AssertionError("unreachable: a ring gives a key where none was tried")
@@ -266,6 +266,8 @@ class LogicalCall:
             if not scope.expired():
                 raise
             raise self._late("total", "no whole answer before the deadline", target) from None
+        finally:
+            del scope  # it holds the task, which may hold the exception that holds this frame
 
     def _late(self, phase: Phase, message: str, target: Target) -> DeadlineExceededError:
         error = DeadlineExceededError(message, provider=target.provider, model=target.model or None)
@@ -274,11 +276,11 @@ class LogicalCall:
 
     # --- a stream that broke off ---
 
-    async def _again(self, failed: OneLLMError) -> BegunStream:
-        """The stream from its beginning, of the one that gave it or of one after it."""
+    async def _again(self, failed: OneLLMError) -> BegunStream | None:
+        """The stream from its beginning, of the one that gave it or of one after it; None where that is no help."""
         named = next((place for place, name in enumerate(self._targets) if name == self._answerer.name), 0)
         if self._restarts < 1 or not falls(failed, also_on=(), place=0, chosen=True):
-            raise failed
+            return None
         self._restarts -= 1
         failed.__traceback__ = None
         self._errors.append(failed)

@@ -61,7 +61,7 @@ class MovingStream:
     """A stream of which its first content has come.
 
     sign:      notes in the whole answer what it took to get it
-    again:     gives another in its place, where there is one for this error
+    again:     gives another in its place; None where there is none for this error
     restarts:  how often that has been done; what was given before then counts no more
     """
 
@@ -69,7 +69,7 @@ class MovingStream:
         self,
         begun: BegunStream,
         sign: Callable[[Any], Any],
-        again: Callable[[OneLLMError], Awaitable[BegunStream]] | None,
+        again: Callable[[OneLLMError], Awaitable[BegunStream | None]] | None,
     ) -> None:
         self._source = begun.source
         self._first: Sequence[Any] = begun.first
@@ -94,21 +94,15 @@ class MovingStream:
         except OneLLMError as exc:
             if self._again is None or self._closed:
                 raise
-            failed = exc
-        try:
-            await self._restart(failed, self._again)
-        finally:
-            del failed  # or the exception holds this frame, and the frame the exception
-        first, self._first = self._first, ()
-        return first
-
-    async def _restart(self, failed: OneLLMError, again: Callable[[OneLLMError], Awaitable[BegunStream]]) -> None:
-        self._source.close()
-        begun = await again(failed)
+            self._source.close()
+            begun = await self._again(exc)
+            if begun is None:
+                raise
         if self._closed:
             begun.close()
-        self._source, self._first = begun.source, begun.first
+        self._source = begun.source
         self.restarts += 1
+        return begun.first
 
     def final(self) -> Any:
         """The whole answer."""
@@ -148,6 +142,11 @@ class WatchedStream:
     def restarts(self) -> int:
         """How often it has begun anew."""
         return getattr(self._source, "restarts", 0)
+
+    @property
+    def cached(self) -> Any:
+        """How old it is, where it is replayed from a cache."""
+        return getattr(self._source, "cached", None)
 
     async def read(self) -> Sequence[Any]:
         """The chunks of one network read; none is the end."""

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol, TypeVar, TypeVarTuple
 
 from msgspec import Struct
@@ -48,7 +49,8 @@ async def retry(
 ) -> T:
     """Await `call(*arguments)`, again where it failed in a way that may pass.
 
-    The arguments stand apart because a lambda that holds them is five more objects a call for the collector.
+    The arguments stand apart because a lambda that holds them is five more objects a call for the collector; one here,
+    that nearly no call comes to, would still be two.
 
     Raises:
         OneLLMError: the last attempt's.
@@ -61,7 +63,7 @@ async def retry(
             raise
         failed = exc
     try:
-        return await _again(lambda: call(*arguments), policy, failed, began, watcher)
+        return await _again(partial(call, *arguments), policy, failed, began, watcher)
     finally:
         del failed  # or the exception holds this frame, and the frame the exception
 

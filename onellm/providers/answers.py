@@ -220,4 +220,7 @@ def locate(exc: OneLLMError, provider: str, model: str | None) -> NoReturn:
     """Say in an error whose it is, and raise it on."""
     exc.provider = exc.provider or provider
     exc.model = exc.model or model
-    raise exc
+    try:
+        raise exc
+    finally:
+        del exc  # or the exception holds this frame, and the frame the exception

@@ -19,20 +19,20 @@ from onellm.dialects.base import (
     UploadDialect,
 )
 from onellm.dialects.ocr import Ocr
-from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
+from onellm.dialects.openai.audio import OpenAITranscriptions, OpenAITranslations
 from onellm.dialects.openai.batches import OpenAIBatches
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.completions import OpenAICompletions
 from onellm.dialects.openai.embeddings import OpenAIEmbeddings
-from onellm.dialects.openai.files import OpenAIFiles, OpenAIUploads
+from onellm.dialects.openai.files import OpenAIFiles
 from onellm.dialects.openai.fim import ChatShapedCompletions
-from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, OpenAIImages
+from onellm.dialects.openai.images import OpenAIImages
 from onellm.dialects.openai.lists import NUMBERED, WHOLE
 from onellm.dialects.openai.models import OpenAIModels
 from onellm.dialects.openai.moderations import OpenAIModerations
 from onellm.dialects.openai.realtime import OpenAIRealtime, OpenAIRealtimeTokens
 from onellm.dialects.openai.responses import OpenAIResponses
-from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
+from onellm.dialects.openai.speech import OpenAISpeech
 from onellm.dialects.rerank import Rerank
 from onellm.errors import (
     AuthenticationError,
@@ -49,6 +49,8 @@ from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
 from onellm.providers.mistral import STATUSES, MistralBatches, MistralFileUrls, MistralProvider, MistralTranscriptions
 from onellm.providers.nvidia import NvidiaRerank
+from onellm.providers.openai import EDITS, VARIATIONS
+from onellm.providers.openai import PROVIDER as OPENAI
 from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
 from onellm.providers.small_hosts import SMALL
 from onellm.providers.together import TogetherChat
@@ -98,8 +100,8 @@ def compatible(
         translations=translations or OpenAITranslations(),
         speech=speech or OpenAISpeech(),
         images=images or OpenAIImages(),
-        image_edits=image_edits or OpenAIImages(path=_EDITS),
-        image_variations=image_variations or OpenAIImages(path=_VARIATIONS),
+        image_edits=image_edits or OpenAIImages(path=EDITS),
+        image_variations=image_variations or OpenAIImages(path=VARIATIONS),
         files=files or OpenAIFiles(),
         uploads=uploads,
         batches=batches or OpenAIBatches(),
@@ -135,10 +137,6 @@ _WHISPER: dict[str, str] = dict.fromkeys(
     ("chunking_strategy", "include", "keywords", "known_speaker_names", "known_speaker_references", "languages"),
     "only OpenAI's own models have it",
 )
-_EDITS = "images/edits"
-_VARIATIONS = "images/variations"
-# OpenAI's models answer in base64 only, and refuse to be asked for it.
-_BASE64_ONLY: dict[str, dict[str, str | None]] = {"response_format": {"b64_json": OMIT, "url": None}}
 _FIREWORKS_AUDIO = "https://audio-prod.us-virginia-1.direct.fireworks.ai/v1"
 _FIREWORKS_TURBO = "https://audio-turbo.us-virginia-1.direct.fireworks.ai/v1"
 
@@ -146,36 +144,7 @@ _NEVER_EXPIRES = refuses("expires_after")
 _KEEPS_OUTPUT = refuses("output_expires_after")
 
 _ROWS = (
-    HttpProvider(
-        name="openai",
-        base_url="https://api.openai.com/v1",
-        base_url_env=("OPENAI_BASE_URL",),
-        key_env=("OPENAI_API_KEY",),
-        option_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
-        option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
-        chat=OpenAIChat(caching="retention", renames={"max_tokens": "max_completion_tokens"}),
-        completions=OpenAICompletions(),
-        responses=OpenAIResponses(),
-        embeddings=OpenAIEmbeddings(max_tokens=300_000),
-        transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
-        translations=OpenAITranslations(file_types=OPENAI_AUDIO),
-        speech=OpenAISpeech(formats=OPENAI_SPEECH, max_chars=4096),
-        images=OpenAIImages(max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY),
-        image_edits=OpenAIImages(
-            path=_EDITS, max_n=10, sizes=OPENAI_SIZES, values=_BASE64_ONLY, file_types=OPENAI_IMAGES
-        ),
-        image_variations=OpenAIImages(  # retired
-            path=_VARIATIONS, max_n=10, sizes=OPENAI_SIZES, file_types=OPENAI_IMAGES
-        ),
-        files=OpenAIFiles(),
-        uploads=OpenAIUploads(),
-        batches=OpenAIBatches(),
-        models=OpenAIModels(),
-        moderations=OpenAIModerations(),
-        realtime=OpenAIRealtime(),
-        realtime_tokens=OpenAIRealtimeTokens(),
-        docs="https://platform.openai.com/docs/api-reference",
-    ),
+    OPENAI,
     HttpProvider(
         name="openai-compatible",
         base_url=None,
@@ -190,8 +159,8 @@ _ROWS = (
         translations=OpenAITranslations(),
         speech=OpenAISpeech(),
         images=OpenAIImages(),
-        image_edits=OpenAIImages(path=_EDITS),
-        image_variations=OpenAIImages(path=_VARIATIONS),
+        image_edits=OpenAIImages(path=EDITS),
+        image_variations=OpenAIImages(path=VARIATIONS),
         files=OpenAIFiles(),
         batches=OpenAIBatches(),
         models=OpenAIModels(),
@@ -478,7 +447,7 @@ _ROWS = (
             refuses={**_WHISPER, **refuses("prompt", "temperature", "timestamp_granularities")},
         ),
         images=OpenAIImages(),
-        image_edits=OpenAIImages(path=_EDITS, inline=True),
+        image_edits=OpenAIImages(path=EDITS, inline=True),
         files=OpenAIFiles(),
         models=OpenAIModels(),
         realtime=XAI_REALTIME,
@@ -654,7 +623,7 @@ _ROWS = (
         translations=OpenAITranslations(),
         speech=OpenAISpeech(),
         images=OpenAIImages(),
-        image_edits=OpenAIImages(path=_EDITS),
+        image_edits=OpenAIImages(path=EDITS),
         models=OpenAIModels(),
         rerank=Rerank(
             path="inference/{model}",

@@ -41,3 +41,21 @@ def version(base_url: str, otherwise: str) -> str:
     """The version of the API that a base URL names, which the names of its services repeat."""
     found = _VERSION.search(urlsplit(base_url).path)
     return found[1] if found else otherwise
+
+
+def with_version(base_url: str, other: str) -> str:
+    """The base URL with another version of the API, or with one where it names none."""
+    parts = urlsplit(base_url)
+    root = parts.path.rstrip("/")
+    if found := _VERSION.search(root):
+        root = root[: found.start()]
+    return parts._replace(path=f"{root}/{other}").geturl()
+
+
+def under(base_url: str, folder: str) -> str:
+    """The base URL with a folder in front of its version, or at its end where it names none."""
+    parts = urlsplit(base_url)
+    root = parts.path.rstrip("/")
+    found = _VERSION.search(root)
+    place = found.start() if found else len(root)
+    return parts._replace(path=f"{root[:place]}/{folder}{root[place:]}").geturl()

@@ -23,7 +23,7 @@ from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import Held, locate
 from onellm.providers.auth import HeaderKey
-from onellm.providers.gemini_host import GeminiHost, version
+from onellm.providers.gemini_host import GeminiHost, under, version, with_version
 from onellm.providers.protocols import Binary, Call, ProviderSettings, Response
 from onellm.providers.sending import refusal
 from onellm.types.batches import Batch
@@ -75,15 +75,14 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
     async def create_realtime_token(
         self, request: "RealtimeRequest", seconds: int | None, call: Call
     ) -> "RealtimeToken":
-        root = call.settings.base_url.rpartition("/")[0]
-        settings = structs.replace(call.settings, base_url=f"{root}/{_TOKEN_VERSION}", usual_headers=None)
+        base = with_version(call.settings.base_url, _TOKEN_VERSION)
+        settings = structs.replace(call.settings, base_url=base, usual_headers=None)
         return await super().create_realtime_token(request, seconds, structs.replace(call, settings=settings))
 
     async def create_file(self, request: FileRequest, call: Call) -> FileObject:
         dialect = cast("GeminiFiles", self._dialect(self.files, "files"))
         request.adjustments.clear()
-        root, _, api = call.settings.base_url.rpartition("/")
-        uploads = structs.replace(call.settings, base_url=f"{root}/upload/{api}", usual_headers=None)
+        uploads = structs.replace(call.settings, base_url=under(call.settings.base_url, "upload"), usual_headers=None)
         try:
             size = await asyncio.to_thread(_size, request.file)
             start = dialect.encode_start(request, size)
@@ -142,8 +141,8 @@ class GoogleProvider(GeminiHost, frozen=True, kw_only=True):
         dialect = cast("GeminiBatches", self._dialect(self.batches, "batches"))
         if not batch.output_file_id:
             return Held(self.name, dialect.split_results(batch.raw))
-        root, _, api = call.settings.base_url.rpartition("/")
-        downloads = structs.replace(call.settings, base_url=f"{root}/download/{api}", usual_headers=None)
+        there = under(call.settings.base_url, "download")
+        downloads = structs.replace(call.settings, base_url=there, usual_headers=None)
         return await self._open_binary(
             dialect, dialect.encode_results(batch), structs.replace(call, settings=downloads)
         )

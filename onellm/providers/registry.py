@@ -21,6 +21,7 @@ MODULES = {
     "huggingface": "onellm.providers.huggingface",
     "llama_cpp": "onellm.providers.llama_cpp",
     "ollama": "onellm.providers.ollama",
+    "openai": "onellm.providers.openai",
     "replicate": "onellm.providers.replicate",
     "tei-embed": "onellm.providers.tei_embed",
     "tgi-generate": "onellm.providers.tgi_generate",

@@ -3,7 +3,7 @@
 Only clients that ask for some of it import this.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
@@ -12,7 +12,7 @@ from onellm.errors import ConfigurationError
 from onellm.policy.circuits import Circuits
 from onellm.policy.execute import Options
 from onellm.policy.execution import Execution, Layer
-from onellm.policy.hooks import Hooks
+from onellm.policy.hooks import Hooks, both
 from onellm.policy.keys import KeyRing
 from onellm.policy.operations import Operation
 from onellm.providers.protocols import Provider, ProviderSettings
@@ -23,9 +23,11 @@ from onellm.types.secret import Secret
 
 if TYPE_CHECKING:
     from onellm.resources.core import Core
+    from onellm.types.events import RequestEvent, RetryEvent
 
 _WRITES = ("chat", "completions", "responses")
-_GIVEN = ("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt")
+_KEPT = ("answer_cache", "answer_cache_ttl", "share")
+_GIVEN = ("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt", *_KEPT)
 
 
 class Around(Struct, frozen=True, kw_only=True):
@@ -86,9 +88,25 @@ class Binding:
             latencies=self._latencies if any(each.strategy == "latency" for each in self.routes.values()) else None,
         )
 
-    def add_layer(self, layer: Layer) -> None:
-        """Put a layer around every call from here on, outside of those that are there."""
-        self._execution = structs.replace(self._execution, layers=(layer, *self._execution.layers))
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What stands around every call, from the outside in."""
+        return self._execution.layers
+
+    def add_layer(self, layer: Layer, *, innermost: bool = False) -> None:
+        """Put a layer around every call from here on, outside of those that are there, or inside of them."""
+        layers = (*self.layers, layer) if innermost else (layer, *self.layers)
+        self._execution = structs.replace(self._execution, layers=layers)
+
+    def add_hooks(
+        self, on_request: "Callable[[RequestEvent], object]", on_retry: "Callable[[RetryEvent], object]"
+    ) -> None:
+        """Tell these, too, and before those that are told."""
+        hooks = self._execution.hooks or Hooks()
+        hooks = structs.replace(
+            hooks, on_request=both(on_request, hooks.on_request), on_retry=both(on_retry, hooks.on_retry)
+        )
+        self._execution = structs.replace(self._execution, hooks=hooks)
 
     def execution(self, taken: Mapping[str, Any]) -> Execution | None:
         """What stands around a call, with the call's own options before the client's; None where that is nothing."""
@@ -96,6 +114,10 @@ class Binding:
         if not asked:
             usual = self._given or self.routes or self._rings or self._execution.layers or self._execution.deadline
             return self._execution if usual else None
+        if any(name in asked for name in _KEPT):
+            from onellm.resources.layers import check_asked  # noqa: PLC0415 - for callers who ask for it
+
+            check_asked(self, asked)
         for name in ("fallback_models", "fallback_on"):
             if name in asked:
                 asked[name] = tuple(asked[name])

@@ -391,7 +391,8 @@ class AsyncChatCompletions:
             extra_body=options.extra_body,
             on_unsupported=options.on_unsupported,
         )
-        return cast("ChatProvider", bound.provider), request, options
+        provider: Any = bound.provider  # one that serves the operation
+        return provider, request, options
 
 
 def _no_restart(params: dict[str, Any], call: str) -> None:

@@ -39,10 +39,15 @@ from onellm.types.options import HttpOptions, Timeouts
 if TYPE_CHECKING:
     from onellm.policy.execution import Execution, Layer
     from onellm.policy.pacing import Pacing
+    from onellm.policy.stats import Ledger
+    from onellm.providers.protocols import Pace
     from onellm.resources.binding import Binding
     from onellm.types.secret import Secret
 
-_AROUND = ("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt")
+_AROUND = (
+    *("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt"),
+    *("answer_cache", "answer_cache_ttl", "share"),
+)
 _OPTIONS = (
     "extra_body",
     "extra_headers",
@@ -91,6 +96,8 @@ class Core:
         self._models: dict[str, tuple[str, str]] = {}
         self._around = dict(around)
         self._binding: Binding | None = None
+        self._bindings: dict[str, Binding] = {}
+        self.ledger: Ledger | None = None
         if around or config.deadline is not None or (config.file and config.file.content.routes):
             self.binding()
         self._pacing: Pacing | None = None
@@ -129,7 +136,8 @@ class Core:
         if self._binding is None:
             from onellm.resources.binding import Binding  # noqa: PLC0415 - for callers who ask for some of it
 
-            self._binding = Binding(self, self._around)
+            # Two threads may come here at once: setdefault is one step, and one of the two is dropped unused.
+            self._binding = self._bindings.setdefault("one", Binding(self, self._around))
         return self._binding
 
     def split(self, model: object) -> tuple[str, str]:
@@ -233,7 +241,7 @@ class Core:
                 headers=taken.get("extra_headers"),
                 query=taken.get("extra_query"),
                 body=taken.get("extra_body"),
-                pace=None if self._pacing is None else self._pacing.of(bound.provider.name),
+                pace=None if self._pacing is None else self._pace(self._pacing.of(bound.provider.name)),
                 priority=taken.get("priority", 0),
             ),
             retry=self._retry if retries is None else _with_retries(self._retry, retries),
@@ -244,6 +252,9 @@ class Core:
         if not taken:  # nearly all calls have none: what they share is made once
             self._usual[bound.provider.name] = options
         return options
+
+    def _pace(self, pace: "Pace | None") -> "Pace | None":
+        return pace if pace is None or self.ledger is None else self.ledger.pace(pace)
 
     def execution(self, taken: Mapping[str, Any]) -> "Execution | None":
         """What stands around a call beside retries, where anything does."""

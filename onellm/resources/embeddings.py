@@ -143,8 +143,17 @@ class AsyncEmbeddings:
             more = {"extra_body": options.extra_body, "extra_query": options.call.query}
             kept = Checkpoint(checkpoint, {"call": "embeddings.stream", "model": f"{name}/{own_model}", **more, **same})
 
+        def as_packed(
+            served: "EmbeddingProvider", request: EmbeddingsRequest, options: Options
+        ) -> Coroutine[Any, Any, CreateEmbeddingResponse]:
+            # A fallback may take less at once than the provider that the batch was packed for.
+            if served is provider:
+                return options.send(provider.create_embeddings, request)
+            return _create(served, request, options)
+
         def send(part: list[Any]) -> Coroutine[Any, Any, CreateEmbeddingResponse]:
-            return options.send(provider.create_embeddings, structs.replace(whole, input=part, adjustments=[]))
+            piece = structs.replace(whole, input=part, adjustments=[])
+            return options.send_whole(as_packed, provider.create_embeddings, provider, piece)
 
         return AsyncEmbeddingStream(
             EmbeddingPipeline(

@@ -1,6 +1,7 @@
 """The inside of a realtime session: its connections, its queue of events, its functions."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -25,6 +26,8 @@ from onellm.types.realtime import (
     CancelResponse,
     ClearAudio,
     CommitAudio,
+    CreateMessage,
+    CreateResponse,
     RealtimeCommand,
     Reconnect,
     SendToolResult,
@@ -86,6 +89,7 @@ class Line:
         self.terms = terms
         self.session_id: str | None = None
         self.over = False
+        self._leaves = False  # it is being closed, maybe by another thread
         self._loop = asyncio.get_running_loop()
         self._events: deque[RealtimeEvent] = deque()
         self._queued = 0
@@ -137,6 +141,7 @@ class Line:
     def close_now(self) -> None:
         """End it without waiting for anything; from any thread."""
         socket, reader = self._socket, self._reader
+        self._leaves = True
         if socket is not None:
             socket.close_now()
         if self._loop.is_closed():
@@ -239,6 +244,8 @@ class Line:
         try:
             while (socket := self._socket) is not None:
                 await self._read_all(socket)
+                if self._leaves:
+                    return
                 code, reason = socket.code, socket.reason
                 ending = self.host.ending(code, reason)
                 error = ending.error
@@ -264,8 +271,9 @@ class Line:
                 self._take(event)
             if events and isinstance(events[0], InputSpeechStarted):
                 self._hush(events[0])
-            for due in codec.due():
-                socket.send_now(due)
+            with contextlib.suppress(APIConnectionError):  # which `receive` tells, too
+                for due in codec.due():
+                    socket.send_now(due)
             while self._queued > self.terms.most_queued:
                 self._room.clear()
                 await self._room.wait()
@@ -401,6 +409,10 @@ class Line:
                     if self.terms.reconnect is None:
                         raise
                     await self._until(partial(self._has_another_than, socket))
+                    left = _left_to_say(command, self.codec)
+                    if left is None:
+                        break
+                    command = left  # noqa: PLW2901 - what of it is not said yet
                 else:
                     break
 
@@ -481,6 +493,13 @@ class Line:
 
 def _between(given: int, wanted: int) -> Resampler | None:
     return resampler(given, wanted) if given != wanted else None
+
+
+def _left_to_say(command: RealtimeCommand, codec: RealtimeCodec) -> RealtimeCommand | None:
+    """What of a command a new connection has not been told: an item went out with the others of the conversation."""
+    if codec.facts.resumes != "items" or not isinstance(command, CreateMessage | SendToolResult):
+        return command
+    return CreateResponse() if command.respond else None
 
 
 async def _output(tool: FunctionTool, arguments: str) -> str:

@@ -6,9 +6,10 @@ from typing import Any, NoReturn
 
 from onellm.errors import ConfigurationError, InvalidRequestError, UnsupportedFeatureError
 from onellm.policy.operations import OPERATIONS
-from onellm.providers.protocols import Provider
+from onellm.providers.protocols import Call, Provider
 from onellm.types.chat import CompletionUsage
 from onellm.types.execution import Route
+from onellm.types.request import Request
 
 PREFIX = "route"
 _MUCH = float("inf")
@@ -88,6 +89,13 @@ class RouteProvider:
         """What all of a route's models can do, as far as each says."""
         found = [provider.get_model_capabilities(own) for provider, own in self._members(model)]
         return {flag: all(flags[flag] for flags in found) for flag in found[0] if all(flag in flags for flags in found)}
+
+    max_embedding_tokens = None
+
+    def embedding_inputs(self, request: Request, call: Call) -> int:  # noqa: ARG002 - of its Protocol
+        """The most that all of a route's models take at once."""
+        each = [getattr(provider, "max_embedding_inputs", 1) for provider, _ in self._members(request.model)]
+        return min(each)
 
     def __getattr__(self, name: str) -> Any:
         row = OPERATIONS.get(name)

@@ -7,6 +7,7 @@ from typing import Generic, Self, TypeVar
 from onellm.errors import StreamInterruptedError
 from onellm.providers.protocols import AnswerStream as StreamSource
 from onellm.types.base import Answer
+from onellm.types.caching import CacheHit
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.completions import Completion
 from onellm.types.models import PullProgress
@@ -34,6 +35,11 @@ class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
     def restarts(self) -> int:
         """How often it has begun anew (`on_interrupt="restart"`): what came before the last of these counts no more."""
         return getattr(self._source, "restarts", 0)
+
+    @property
+    def cached(self) -> CacheHit | None:
+        """Where it is replayed from the client's cache: how old it is."""
+        return getattr(self._source, "cached", None)
 
     def __aiter__(self) -> Self:
         return self

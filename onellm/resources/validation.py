@@ -105,6 +105,8 @@ def message_list(given: Iterable[MessageParam]) -> list[Any]:
     Raises:
         InvalidRequestError: they are none.
     """
+    if type(given) is list:  # nearly all are; what follows asks abstract classes, at a microsecond
+        return given.copy()
     if isinstance(given, str | bytes | Mapping | Struct) or not isinstance(given, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
         raise InvalidRequestError(f"messages must be a list of messages, not {_kind(given)}", param="messages")
     return list(given)
@@ -116,7 +118,11 @@ def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
     Raises:
         InvalidRequestError: not a list, empty, a wrong role, a missing or a wrong field; says where.
     """
-    plain = [_plain(message, place) for place, message in enumerate(message_list(given))]
+    plain = message_list(given)
+    for place, message in enumerate(plain):
+        # Nearly all are dicts with a text: those are taken as they are.
+        if type(message) is not dict or type(message.get("content")) is not str or "tool_calls" in message:
+            plain[place] = _plain(message, place)
     if not plain:
         raise InvalidRequestError("messages is empty: give at least one message", param="messages")
     try:
@@ -129,8 +135,6 @@ def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
 def _plain(message: Any, place: int) -> dict[str, Any]:
     """One message as a dict; iterables in it become lists, Structs dicts."""
     if isinstance(message, dict):
-        if isinstance(message.get("content"), str) and "tool_calls" not in message:  # nearly all are so
-            return message
         plain = message
     elif isinstance(message, ChatCompletionMessage):
         plain = message.to_dict()

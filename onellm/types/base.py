@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from onellm.errors import OneLLMError
+from onellm.types.caching import CacheHit
 
 # The names under which our own fields would stand on the wire: no provider has these keys, so a provider's
 # own `provider` or `raw` cannot end up in ours (OpenRouter sends a `provider`).
@@ -43,6 +44,7 @@ class Answer(Model, kw_only=True, gc=False):
     raw:          the body, or the chunk's event data, as received
     adjustments:  what was renamed, emulated or left out of the request for this provider
     fallbacks:    what the models raised that were asked before, where this one is a fallback
+    cached:       where it comes from a cache of the client: how old it is; None where the provider was asked
     """
 
     provider: str = msgspec.field(default="", name=_OURS + "provider")
@@ -50,6 +52,7 @@ class Answer(Model, kw_only=True, gc=False):
     raw: bytes = msgspec.field(default=b"", name=_OURS + "raw")
     adjustments: tuple[str, ...] = msgspec.field(default=(), name=_OURS + "adjustments")
     fallbacks: tuple[OneLLMError, ...] = msgspec.field(default=(), name=_OURS + "fallbacks")
+    cached: CacheHit | None = msgspec.field(default=None, name=_OURS + "cached")
 
     def __repr__(self) -> str:
         shown = ((field.name, getattr(self, field.name), field.default) for field in structs.fields(self))

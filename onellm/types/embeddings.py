@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    FloatArray: TypeAlias = array[float]
+else:
+    FloatArray = array  # Python 3.11 takes no index here, and annotations are read when answers come from a cache
+
 EmbeddingInput: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 """One text, many texts, one text as token ids, or many as token ids."""
 
@@ -48,7 +52,7 @@ class Embedding(Model, kw_only=True, gc=False):
     """
 
     index: int = 0
-    embedding: "array[float]" = field(default_factory=lambda: array("f"))
+    embedding: FloatArray = field(default_factory=lambda: array("f"))
     object: str = "embedding"
 
     def to_dict(self) -> dict[str, Any]:

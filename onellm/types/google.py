@@ -80,8 +80,8 @@ class GoogleOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     labels:              for the bill; Vertex only
     continuation_token:  that of an answer whose `finish_reason_raw` is CONTINUATION
     generation_config:   further fields of `generationConfig`, as they are; they win over ours
-    live:                of sessions, which take all above but what is for the tools' choice, images, caches and
-                         continuations
+    live:                of sessions, which take all above but `tool_config`, `image_config`, `speakers`,
+                         `cached_content` and `continuation_token`
     """
 
     thinking_level: ThinkingLevel | None = None

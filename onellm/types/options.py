@@ -62,6 +62,9 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
     max_event_bytes: int = 64 << 20
 
 
+LogLevel = Literal["off", "info", "debug", "content"]
+"""What the logger `onellm` is told of calls."""
+
 OnInterrupt = Literal["raise", "restart"]
 """What happens to a stream that breaks off after its first content."""
 
@@ -116,9 +119,17 @@ class ModelOptions(CallOptions, total=False):
     fallback_on:      "content_filter", "context_length": refusals for which another is asked, too
     hedge:            when another is asked because this one is late
     on_interrupt:     of a stream, once it has given content: "raise" (the default), or "restart" from the beginning
+    answer_cache:      whether the client's cache of answers takes part: False is not at all, "refresh" asks anew and
+        keeps what comes
+    answer_cache_ttl:  seconds: an older answer is not taken, and this one is kept for so long
+    share:             whether equal calls that are under way together are one request; without it the client's
+        `share` decides
     """
 
     fallback_models: Sequence[str] | None
     fallback_on: Sequence[FallbackOn] | None
     hedge: Hedge | None
     on_interrupt: OnInterrupt | None
+    answer_cache: bool | Literal["refresh"] | None
+    answer_cache_ttl: Annotated[float, Meta(gt=0)] | None
+    share: bool | None

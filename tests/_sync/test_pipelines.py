@@ -8,7 +8,7 @@ from loopback import Answer, Recorded
 from threaded import Provider
 from wire.chat_completions import embeddings
 
-from onellm import BadRequestError, EmbeddingStream, OneLLM
+from onellm import BadRequestError, ChatMap, EmbeddingStream, OneLLM
 
 
 def vector(request: Recorded) -> Answer:
@@ -56,3 +56,16 @@ def test_an_input_that_fails_is_raised(provider: Provider, client: OneLLM) -> No
     provider.loopback.plays(Answer(status=400, chunks=[{"error": {"message": "no"}}]))
     with pytest.raises(BadRequestError, match=r"inputs\[0\]: no"):
         list(client.embeddings.stream(["1"], model="m"))
+
+
+def test_many_chats_in_a_plain_for(provider: Provider, client: OneLLM) -> None:
+    def repeat(request: Recorded) -> Answer:
+        text = request.json["messages"][-1]["content"]
+        return Answer(chunks=[{"choices": [{"index": 0, "message": {"role": "assistant", "content": text}}]}])
+
+    provider.loopback.chooses(repeat)
+    with client.chat.completions.map(map(str, range(40)), model="m") as results:
+        assert isinstance(results, ChatMap)
+        texts = [result.response.choices[0].message.content for result in results if result.response]
+    assert texts == list(map(str, range(40)))
+    assert results.progress.done == 40

@@ -334,6 +334,13 @@ def test_fields_that_do_not_fit_are_left_out() -> None:
     assert isinstance(says(found, dump(odd))[-1], ResponseDone)
 
 
+def test_sound_may_be_base64_of_either_alphabet() -> None:
+    """The host's own package sends the one for addresses."""
+    part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "-_8="}}
+    frame = dump({"serverContent": {"modelTurn": {"parts": [part]}}})
+    assert says(codec(), frame)[-1] == AudioDelta(pcm=b"\xfb\xff", response_id="resp_1", item_id="item_1")
+
+
 # --- endings ----------------------------------------------------------------------------------------------------
 
 

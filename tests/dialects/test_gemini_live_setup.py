@@ -16,7 +16,7 @@ from onellm.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterError,
 )
-from onellm.types.google import SafetySetting
+from onellm.types.google import SafetySetting, Speaker
 from onellm.types.realtime import (
     AppendAudio,
     ClearAudio,
@@ -221,6 +221,7 @@ def test_no_tools_are_named_where_none_may_be_called() -> None:
         ({"turn_detection": {"type": "server_vad", "create_response": False}}, "turn_detection.create_response=False"),
         ({"input_transcription": {"model": "whisper-1"}}, "input_transcription.model"),
         ({"google": GoogleOptions(cached_content="cachedContents/a")}, "google.cached_content"),
+        ({"google": GoogleOptions(speakers=(Speaker(name="a", voice="Puck"),) * 2)}, "google.speakers"),
     ],
 )
 def test_what_a_session_cannot_say_is_refused_or_left_out(params: dict[str, Any], named: str) -> None:
@@ -444,7 +445,12 @@ def test_instructions_and_tools_can_change() -> None:
             }
         }
     ]
-    assert sent(found, UpdateSession({"tools": []})) == [{"contextUpdate": {"tools": {"tools": []}}}]
+    later = json.loads(found.resumed().open()[0])["setup"]
+    assert later["systemInstruction"] == {"parts": [{"text": "Be loud."}]}
+    assert later["tools"][0]["functionDeclarations"][0]["name"] == "get_weather"
+    changes: list[dict[str, Any]] = [{"tool_choice": "none"}, {"tools": []}]
+    for change in changes:
+        assert sent(found, UpdateSession(change)) == [{"contextUpdate": {"tools": {"tools": []}}}]
     with pytest.raises(UnsupportedFeatureError, match="voice"):
         found.encode(UpdateSession({"voice": "Puck"}))
 

@@ -16,7 +16,7 @@ from onellm.dialects.cohere.chat import CohereChat
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.errors import InvalidRequestError, UnsupportedParameterError
 from onellm.types.chat_params import NATIVE_OPTIONS, ChatParams, ChatRequest
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 
 DIALECTS: dict[str, ChatDialect] = {
     "anthropic": AnthropicMessages(),
@@ -84,7 +84,7 @@ def sent(dialect: ChatDialect, params: dict[str, Any]) -> tuple[Any, Any, list[s
 
 def test_all_arguments_are_tried() -> None:
     """Those of all calls, and options of one API, are tested by themselves."""
-    assert set(ChatParams.__annotations__) - set(CallOptions.__annotations__) - NATIVE_OPTIONS == set(ASKING)
+    assert set(ChatParams.__annotations__) - set(ModelOptions.__annotations__) - NATIVE_OPTIONS == set(ASKING)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)

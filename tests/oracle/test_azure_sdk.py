@@ -234,11 +234,22 @@ async def test_a_function_that_gives_tokens_sends_the_same(server: Loopback, nam
 
 
 def test_every_operation_is_compared() -> None:
-    """Of the row, but the sending of files in parts, whose calls are not ours to make one by one."""
+    """Of the row, but the sending of files in parts, whose calls are not ours to make one by one.
+
+    Realtime is compared in `test_openai_realtime`.
+    """
     from onellm.providers.azure import IN_DEPLOYMENT, PROVIDER  # noqa: PLC0415 - its module is loaded when asked for
 
     under = {"chat", "completions", "embeddings", "transcriptions", "translations", "speech", "images", "image_edits"}
-    assert PROVIDER.operations == under | {"files", "uploads", "batches", "models", "responses"}
+    assert PROVIDER.operations == under | {
+        "files",
+        "uploads",
+        "batches",
+        "models",
+        "responses",
+        "realtime",
+        "realtime_tokens",
+    }
     assert {getattr(PROVIDER, name).path for name in under} == IN_DEPLOYMENT
     assert set(DIFFERENCES) <= set(CALLS)
     assert all(reason for _, reason in DIFFERENCES.values())

@@ -19,6 +19,7 @@ from typing_extensions import get_type_hints
 from wire import chat_completions, completions, moderations
 
 from onellm import AsyncOneLLM, OneLLM, UsageError
+from onellm.types.options import ModelOptions
 
 KEY = "sk-oracle-0123456789"
 SOUND = ("a.wav", b"RIFF\x24\x00\x00\x00WAVEfmt ", "audio/wav")
@@ -168,7 +169,8 @@ REFUSED: dict[tuple[str, str], tuple[list[Any], str]] = {
 }
 
 # Ours has them, theirs does not: nothing that was written for theirs can name them.
-OWN = {"max_retries", "on_unsupported", "provider"}
+# What every call takes, whoever answers it, is tested by itself.
+OWN = {"provider"} | ModelOptions.__annotations__.keys() - {"extra_headers", "extra_query", "extra_body", "timeout"}
 OWN_OF: dict[str, tuple[set[str], str]] = {
     "chat.completions.create": (
         {"anthropic", "bedrock", "cache", "cohere", "google", "ollama"},

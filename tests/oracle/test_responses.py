@@ -13,7 +13,7 @@ from openai.types.responses.response_retrieve_params import ResponseRetrievePara
 from served import KEY, client_for
 from wire.responses import MESSAGE, STREAM, WHOLE, named
 
-from onellm.types.options import CallOptions
+from onellm.types.options import ModelOptions
 from onellm.types.response_params import (
     InputItemListParams,
     InputTokenParams,
@@ -214,7 +214,7 @@ async def test_streams_are_asked_for_and_read_alike(server: Loopback, path: str)
 )
 def test_parameters_are_those_of_the_official_signature(theirs: Any, ours: Any, apart: set[str]) -> None:
     """By name; what stands apart is an argument of its own."""
-    assert ours.__annotations__.keys() - CallOptions.__annotations__.keys() == theirs.__annotations__.keys() - apart
+    assert ours.__annotations__.keys() - ModelOptions.__annotations__.keys() == theirs.__annotations__.keys() - apart
 
 
 def test_every_parameter_is_tried() -> None:

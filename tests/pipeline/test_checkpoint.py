@@ -175,6 +175,18 @@ async def test_batches_as_they_come_are_kept_too(stream: Any, loopback: Loopback
     assert sent(loopback) == []
 
 
+async def test_no_batch_lacks_an_input_that_was_to_go_out_with_another(stream: Any, loopback: Loopback) -> None:
+    """The first batch ends at its bad input, before the equal one of the second went out."""
+    loopback.chooses(refusing({"9"}, 400))
+    inputs = ["9", "1", "2", "1", "4", "5"]
+    async with stream(inputs, ordered=False, concurrency=2) as begun:
+        with pytest.raises(BadRequestError, match=r"inputs\[0\]: "):
+            async for batch in begun:
+                assert len(batch.ids) == 3
+    loopback.chooses(vector)
+    assert [row[0] for row in rows(await collected(stream(inputs)))] == [9, 1, 2, 1, 4, 5]
+
+
 @pytest.mark.parametrize(
     ("changed", "why"),
     [

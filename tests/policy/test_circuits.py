@@ -185,12 +185,12 @@ async def test_a_deadline_counts_where_there_was_time(hosts: Hosts) -> None:
     async with with_breaker(hosts, Breaker(failures=1), Clock()) as client:
         hosts.play(
             a=Answer(head=False, cut="stall"),
-            b=Answer(status=500, pause={0: lambda: asyncio.sleep(0.14)}, chunks=["{}"]),
+            b=Answer(status=500, pause={0: lambda: asyncio.sleep(0.7)}, chunks=["{}"]),
             c=Answer(head=False, cut="stall"),
         )
         assert type(await fails(client, deadline=0.1)) is DeadlineExceededError
         assert client.circuits()["a/one"].state == "open"
-        error = await fails(client, model="b/two", fallback_models=["c/three"], deadline=0.2)
+        error = await fails(client, model="b/two", fallback_models=["c/three"], deadline=1.0)
         assert type(error) is DeadlineExceededError
         assert error.provider == "c"
         assert client.circuits()["c/three"].state == "closed"

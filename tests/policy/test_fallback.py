@@ -268,6 +268,32 @@ async def test_embeddings_are_of_one_model(client: AsyncOneLLM, hosts: Hosts) ->
     assert len(reply.fallbacks) == 1
 
 
+@pytest.mark.parametrize("model", ["a/one", "route/fast"])
+async def test_batches_of_a_stream_move_each_by_itself(
+    hosts: Hosts, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the next takes less at once, a batch goes to it in parts."""
+    monkeypatch.setenv("CO_API_KEY", "k")
+
+    def vectors(request: Recorded) -> Answer:
+        if request.path.startswith("/a"):
+            return DOWN
+        texts = request.json["texts"]
+        assert len(texts) <= 96
+        return Answer(chunks=[{"id": "1", "embeddings": {"float": [[float(text)] for text in texts]}, "meta": {}}])
+
+    hosts.server.chooses(vectors)
+    providers: Any = {**hosts.providers, "cohere": {"base_url": f"{hosts.server.url}/cohere"}}
+    routes = {"fast": ["a/one", "cohere/two"]}
+    async with AsyncOneLLM(providers=providers, max_retries=0, routes=routes) as client:
+        inputs = [str(number) for number in range(400)]
+        more: Any = {"fallback_models": ["cohere/two"]} if model == "a/one" else {}
+        stream = client.embeddings.stream(inputs, model=model, batch_size=200, **more)
+        got = [vector[0] async for batch in stream for vector in batch.vectors]
+    assert got == [float(text) for text in inputs]
+    assert hosts.asked.count("a") == 2
+
+
 async def test_the_deadline_is_for_all(client: AsyncOneLLM, hosts: Hosts) -> None:
     """A fallback has what is left. When nothing is, the error is the deadline's, with a note of those before it."""
     hosts.play(a=DOWN, b=Answer(head=False, cut="stall"), c=OK)
@@ -549,6 +575,42 @@ async def test_closing_a_stream_closes_the_one_it_reads_from(client: AsyncOneLLM
     async with stream:
         await anext(stream)
     await soon(hosts.requests[1].gone.wait())
+
+
+async def test_closing_a_stream_while_it_begins_anew(client: AsyncOneLLM, hosts: Hosts) -> None:
+    """Also from another thread, where nobody waits for it: the new connection is closed as soon as it is there."""
+    opened = asyncio.Event()
+    pause: Any = {0: opened.wait, 2: asyncio.Event().wait}
+    hosts.play(a=[streamed(*STREAM[:3], done=False, cut="close"), streamed(*WORDS, pause=pause)])
+    ask = {**ASK, "model": "a/one"}
+    stream: Any = await client.chat.completions.create(**ask, stream=True, on_interrupt="restart")
+    reading = asyncio.create_task(stream.get_final_completion())
+    await soon(hosts.server.wait_for_requests(2))
+    stream.close_now()
+    opened.set()
+    with pytest.raises(StreamInterruptedError):
+        await soon(reading)
+    await soon(hosts.requests[1].gone.wait())
+
+
+async def test_texts_and_their_ids(client: AsyncOneLLM, hosts: Hosts) -> None:
+    """A completion's first text is content; the id is that of who answers."""
+    begun = {"id": "1", "choices": [{"index": 0, "text": "", "finish_reason": None}]}
+    text = {"id": "1", "choices": [{"index": 0, "text": "Hi", "finish_reason": "stop"}]}
+    hosts.play(a=streamed(begun, done=False, cut="close"), b=streamed(begun, text, headers={"x-request-id": "of-b"}))
+    async with await client.completions.create(
+        model="a/one", prompt="x", stream=True, fallback_models=["b/two"], max_retries=0
+    ) as stream:
+        assert [piece async for piece in stream.text()] == ["Hi"]
+        assert stream.request_id == "of-b"
+
+
+async def test_a_fallback_of_the_default_provider(hosts: Hosts) -> None:
+    """A model without a provider is the default one's, as everywhere."""
+    hosts.play(a=DOWN, b=OK)
+    async with AsyncOneLLM(providers=hosts.providers, max_retries=0, default_provider="b") as client:
+        reply = await client.chat.completions.create(**{**ASK, "model": "a/one", "fallback_models": ["two", "b/two"]})
+    assert (reply.provider, len(reply.fallbacks)) == ("b", 1)
 
 
 async def test_cancelling_a_fallback_closes_its_connection(client: AsyncOneLLM, hosts: Hosts) -> None:

@@ -1,5 +1,6 @@
 """Several keys of one provider: in turn, and without those that are refused."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from onellm import (
     RateLimitError,
 )
 from onellm.policy.keys import KeyRing
+from onellm.providers.compatible import compatible
 from onellm.providers.protocols import ProviderSettings
 from onellm.types.secret import Secret
 
@@ -90,6 +92,33 @@ async def test_a_bad_request_is_not_the_keys(loopback: Loopback) -> None:
         with pytest.raises(BadRequestError):
             await client.chat.completions.create(**ASK)
     assert lock.used == "0"
+
+
+async def test_a_file_that_was_read_is_not_sent_with_another_key(loopback: Loopback) -> None:
+    """Its bytes are gone with the first."""
+
+    async def once() -> AsyncIterator[bytes]:
+        yield b"RIFF"
+
+    lock = Lock(loopback, k0=REFUSED)
+    lock.good = Answer(chunks=[{"text": "hi"}])
+    async with with_keys(loopback) as client:
+        with pytest.raises(AuthenticationError):
+            await client.audio.transcriptions.create(model="m", file=("a.wav", once()))
+        assert (await client.audio.transcriptions.create(model="m", file=("a.wav", b"RIFF"))).text == "hi"
+    assert lock.used == "01"
+
+
+async def test_a_provider_that_is_replaced_takes_its_keys_along(loopback: Loopback) -> None:
+    """The keys of a name are those of whoever has it."""
+    Lock(loopback)
+    async with with_keys(loopback) as client:
+        await client.chat.completions.create(**ASK)
+        assert client._core.binding().keys("openai")
+        client.register(compatible("openai"))
+        assert client._core.binding().keys("openai") is None
+        await client.chat.completions.create(**ASK)
+        assert client._core.binding().keys("openai")
 
 
 async def test_all_are_refused(loopback: Loopback) -> None:

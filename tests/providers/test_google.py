@@ -27,6 +27,7 @@ from onellm.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterError,
 )
+from onellm.providers.gemini_host import under, with_version
 from onellm.providers.protocols import ProviderSettings
 from onellm.providers.vertex import PROVIDER as VERTEX
 from onellm.types.anthropic import AnthropicOptions
@@ -435,6 +436,19 @@ async def test_claude_searches_with_the_tool_that_the_host_has(server: Loopback)
             model="vertex/anthropic/claude-sonnet-4-6", messages=ASK, anthropic=AnthropicOptions(tools=tools)
         )
     assert server.requests[0].json["tools"] == list(tools)
+
+
+@pytest.mark.parametrize(
+    ("base", "uploads", "alpha"),
+    [
+        ("https://a.example/v1beta", "https://a.example/up/v1beta", "https://a.example/v1alpha"),
+        ("https://a.example", "https://a.example/up", "https://a.example/v1alpha"),
+        ("https://a.example:8/b/v1", "https://a.example:8/b/up/v1", "https://a.example:8/b/v1alpha"),
+    ],
+)
+def test_other_places_of_the_same_host(base: str, uploads: str, alpha: str) -> None:
+    """The host stays, whether the base URL names a version or not: the key goes to no other."""
+    assert (under(base, "up"), with_version(base, "v1alpha")) == (uploads, alpha)
 
 
 def test_claude_has_a_version_of_the_api_of_its_own() -> None:

@@ -448,6 +448,33 @@ async def test_a_session_that_is_lost_says_so_at_its_end(server: RealtimeServer,
             await anext(session)
 
 
+async def test_a_session_that_the_other_side_ends_in_order_is_no_error(server: RealtimeServer, key: str) -> None:
+    """Code 1000: nothing is raised, and no other connection is made."""
+
+    async def script(peer: Peer) -> None:
+        await ready(peer)
+        await peer.close(1000, "bye")
+
+    server.plays(script)
+    async with at(server, key) as client, client.realtime.connect(model=MODEL, reconnect=3) as session:
+        events = await until(session, SessionClosed)
+        assert events[-1] == SessionClosed(code=1000, reason="bye", clean=True)
+        assert [event async for event in session] == []
+    assert len(server.peers) == 1
+
+
+@pytest.mark.parametrize(("path", "made_at"), [("", "/v1alpha"), ("/proxy/v1beta", "/proxy/v1alpha")])
+async def test_a_token_is_made_at_the_host_that_was_given(
+    loopback: Loopback, key: str, path: str, made_at: str
+) -> None:
+    """Whether its base URL names a version or not."""
+    loopback.plays(Answer(chunks=[dump({"name": "auth_tokens/abc"})]))
+    async with AsyncOneLLM(providers={"google": {"api_key": key, "base_url": loopback.url + path}}) as client:
+        token = await client.realtime.create_token(model=MODEL)
+    assert token.expires_at is None
+    assert [request.path for request in loopback.requests] == [f"{made_at}/auth_tokens"]
+
+
 async def test_a_refused_upgrade_is_the_providers_error(server: RealtimeServer, key: str) -> None:
     """As it would be on any other of its addresses."""
     server.refuses(403, {"error": {"code": 403, "message": "blocked", "status": "PERMISSION_DENIED"}})

@@ -109,6 +109,7 @@ class LiveCodec:
         self._calls: dict[str, tuple[str, bool]] = {}  # by id: the function's name, and whether the id is Live's own
         self._withdrawn: deque[str] = deque(maxlen=_REMEMBERED)
         self._due: list[bytes] = []
+        self._tools = {name: request.params.get(name) for name in ("tools", "tool_choice")}  # as they are now
         self._speaking = False  # between activityStart and activityEnd
 
     @property
@@ -254,12 +255,16 @@ class LiveCodec:
                 f"an update of {', '.join(others)}", "give it to connect(), or to a connection with resume=handle"
             )
         update: dict[str, Any] = {}
+        setup = dict(self._asked.setup)  # a later connection begins with what holds now
         if "instructions" in command.params:
-            update["systemInstruction"] = {"parts": [{"text": command.params["instructions"] or ""}]}
+            setup["systemInstruction"] = {"parts": [{"text": command.params["instructions"] or ""}]}
+            update["systemInstruction"] = setup["systemInstruction"]
         if "tools" in command.params or "tool_choice" in command.params:
+            self._tools |= command.params
             google = native_options(self._request, "google", GoogleOptions)
-            given = {"tools": self._request.params.get("tools"), **command.params}
-            update["tools"] = {"tools": encode_tools(given, google, self._request)}
+            setup["tools"] = encode_tools(self._tools, google, self._request)
+            update["tools"] = {"tools": setup["tools"]}
+        self._asked.setup = setup
         return (encode_json({"contextUpdate": update}),)
 
     def _unsupported(self, what: str, hint: str) -> UnsupportedFeatureError:
@@ -379,6 +384,7 @@ class LiveCodec:
         asked.handle = self._handle
         codec = LiveCodec(self._request, asked, self._places, counts=self._counts, said=self._turns.said)
         codec._withdrawn.extend((*self._withdrawn, *self._calls))
+        codec._tools = self._tools
         return codec
 
 

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 
 from onellm.dialects.gemini import openapi
 from onellm.dialects.gemini.chat import (
@@ -34,7 +34,7 @@ _LACKS = {
 _SENSITIVITIES = {"low": "LOW", "high": "HIGH"}
 _VAD = {"prefix_padding_ms": "prefixPaddingMs", "silence_duration_ms": "silenceDurationMs"}
 # Options of generateContent that sessions do not have.
-_CHAT_ONLY = ("tool_config", "image_config", "cached_content", "continuation_token")
+_CHAT_ONLY = ("tool_config", "image_config", "cached_content", "continuation_token", "speakers")
 
 
 class Asked:
@@ -148,7 +148,7 @@ def _generation(params: Mapping[str, Any], google: GoogleOptions, request: Realt
     encode_thinking(thinking, google, config, request)
     if google.include_thoughts is None and "thinkingConfig" in config:
         config["thinkingConfig"].pop("includeThoughts", None)  # they would be sent, and are heard by nobody
-    speech = speech_config(google, params.get("voice"))
+    speech = speech_config(structs.replace(google, speakers=()), params.get("voice"))
     if "language" in params:
         speech["languageCode"] = params["language"]
     if speech:

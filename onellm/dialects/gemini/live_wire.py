@@ -1,10 +1,12 @@
 """What a Live session sends, as received. https://ai.google.dev/api/live#BidiGenerateContentServerMessage"""
 
 # ruff: noqa: N815 - the wire's names
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# JSON of any shape is taken apart where it is not as documented.
 
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -165,9 +167,25 @@ def read(raw: Raw, kind: type[WireT]) -> WireT:
     try:
         found = _decoders[kind].decode(raw)
     except DECODE_ERRORS:
-        return lenient.convert(lenient.decode_json(bytes(raw), "a frame of a Live session"), kind, kind.__name__)
+        value = lenient.decode_json(bytes(raw), "a frame of a Live session")
+        return lenient.convert(_usual_base64(value), kind, kind.__name__)
     assert isinstance(found, kind)  # noqa: S101 - the decoder is its own
     return found
+
+
+def _usual_base64(value: Any) -> Any:
+    """The same with `+` and `/` in what is base64 for addresses, which the API takes, too."""
+    match value:
+        case {"modelTurn": {"parts": [*parts]}}:
+            for part in parts:
+                match part:
+                    case {"inlineData": {"data": str() as data} as blob}:
+                        blob["data"] = data.replace("-", "+").replace("_", "/")
+                    case _:
+                        pass
+        case _:
+            pass
+    return value
 
 
 def seconds(duration: str | None) -> float | None:

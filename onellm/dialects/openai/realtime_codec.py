@@ -139,9 +139,13 @@ class OpenAIRealtimeCodec:
         self._answers_tools = False
         self._names: OrderedDict[str, tuple[str, str]] = OrderedDict()  # id and name of a call, by item
         self._lengths: OrderedDict[str, int] = OrderedDict()  # bytes of sound, by item
-        self._indexes: dict[str, int] = {}
+        self._indexes: OrderedDict[str, int] = OrderedDict()
         self._stopped: str | None = None
-        self._said: OrderedDict[str, dict[str, Any]] = OrderedDict()  # the conversation, to be said again
+        # The conversation, to be said again in its order; items of ours before the host has named them, too.
+        self._said: dict[int, dict[str, Any]] = {}
+        self._places: dict[str, int] = {}
+        self._unnamed: list[int] = []
+        self._next = 0
 
     @property
     def facts(self) -> RealtimeFacts:
@@ -153,7 +157,7 @@ class OpenAIRealtimeCodec:
         return (self._update(self._session),)
 
     def seed(self) -> Sequence[bytes]:
-        return [self._frame("conversation.item.create", item=item) for item in self._seed]
+        return [self._say(dict(item)) for item in self._seed]
 
     def encode(self, command: commands.RealtimeCommand) -> Sequence[bytes]:  # noqa: C901, PLR0911 - a command a case
         match command:
@@ -166,13 +170,13 @@ class OpenAIRealtimeCodec:
                 return (self._frame("input_audio_buffer.clear"),)
             case commands.CreateMessage(role=role, content=content, respond=respond):
                 item = encode_message(self._dialect, self._request, role, content)
-                created = self._frame("conversation.item.create", item=item)
+                created = self._say(item)
                 return (created, *self._ask({})) if respond else (created,)
             case commands.SendToolResult(call_id=call_id, output=output, respond=respond):
                 self._calls.pop(call_id, None)
                 self._answers_tools = self._answers_tools or respond
                 item = {"type": "function_call_output", "call_id": call_id, "output": output}
-                return (self._frame("conversation.item.create", item=item), *self.due())
+                return (self._say(item), *self.due())
             case commands.CreateResponse(options=options):
                 if not self._facts.creates_responses:
                     raise UnsupportedFeatureError("a session that only writes down does not answer")
@@ -190,6 +194,8 @@ class OpenAIRealtimeCodec:
 
     def due(self) -> Sequence[bytes]:
         """The answers that were waiting for the end of another one, or for the results of all tools."""
+        if not (self._wanted or self._answers_tools or self._cancels):
+            return ()
         frames: list[bytes] = []
         if self._cancels and self._responses:
             self._cancels = False
@@ -211,6 +217,12 @@ class OpenAIRealtimeCodec:
 
     def _frame(self, kind: str, **fields: Any) -> bytes:
         return encode_json({"type": kind, "event_id": self._event_id(), **fields})
+
+    def _say(self, item: dict[str, Any]) -> bytes:
+        self._unnamed.append(self._next)
+        self._said[self._next] = item
+        self._next += 1
+        return self._frame("conversation.item.create", item=item)
 
     def _update(self, session: dict[str, Any]) -> bytes:
         writes = self._dialect.shape == "beta" and self._params.get("transcribe_only")
@@ -290,10 +302,13 @@ class OpenAIRealtimeCodec:
         return events
 
     def resumed(self) -> "OpenAIRealtimeCodec | None":
-        said = [item for item in self._said.values() if item.get("content", True)]
-        return OpenAIRealtimeCodec(
-            self._dialect, self._request, session=self._session, items=said if self._said else self._seed
-        )
+        answered = {item["call_id"] for item in self._said.values() if item["type"] == "function_call_output"}
+        said = [
+            item
+            for item in self._said.values()
+            if item.get("content", True) and (item["type"] != "function_call" or item["call_id"] in answered)
+        ]
+        return OpenAIRealtimeCodec(self._dialect, self._request, session=self._session, items=said)
 
     def _sound(self, response_id: str | None, item_id: str | None, pcm: bytes, frame: bytes) -> list[RealtimeEvent]:
         name, started = self._of(response_id)
@@ -326,7 +341,6 @@ class OpenAIRealtimeCodec:
                 del self._asked[event_id]
         else:
             self._asked = {each: options for each, options in self._asked.items() if each in self._aside}
-            self._refusals = 0
         return name, [ResponseStarted(response_id=name, raw=raw)]
 
     def _over(self, name: str) -> None:
@@ -381,9 +395,9 @@ class OpenAIRealtimeCodec:
                     role="user", text=event.transcript or "", cumulative=True, item_id=event.item_id, raw=frame
                 )
             case "completed":
-                said = self._said.get(event.item_id or "")
-                if said is not None and event.transcript:
-                    said["content"] = [{"type": "input_text", "text": event.transcript}]
+                place = self._places.get(event.item_id or "")
+                if place is not None and event.transcript:
+                    self._said[place]["content"] = [{"type": "input_text", "text": event.transcript}]
                 yield TranscriptDone(role="user", text=event.transcript or "", item_id=event.item_id, raw=frame)
             case _:
                 why = (event.error.message or event.error.code) if event.error is not None else None
@@ -396,7 +410,8 @@ class OpenAIRealtimeCodec:
 
     def _on_item_gone(self, event: Event, frame: bytes) -> Iterator[RealtimeEvent]:
         """Deleted; or cut, which takes its words away too."""
-        self._said.pop(event.item_id or "", None)
+        if (place := self._places.pop(event.item_id or "", None)) is not None:
+            self._said.pop(place, None)
         yield UnknownEvent(type=event.type, raw=frame)
 
     def _on_response_created(self, event: Event, frame: bytes) -> Iterator[RealtimeEvent]:
@@ -407,6 +422,7 @@ class OpenAIRealtimeCodec:
             for name in list(self._responses):
                 self._over(name)
                 yield ResponseDone(response_id=name, status="cancelled", reason="turn_detected")
+        self._refusals = 0
         yield from self._start(answered.id, answered, frame)[1]
 
     def _on_output_item(self, event: Event, frame: bytes) -> Iterator[RealtimeEvent]:
@@ -441,7 +457,7 @@ class OpenAIRealtimeCodec:
                 )
             case _:
                 if item_id is not None and event.content_index is not None:
-                    self._indexes[item_id] = event.content_index
+                    _remember(self._indexes, item_id, event.content_index)
                 yield AudioDone(response_id=name, item_id=item_id, raw=frame)
 
     def _on_sound(self, event: Event, frame: bytes) -> Iterator[RealtimeEvent]:
@@ -548,9 +564,20 @@ class OpenAIRealtimeCodec:
 
     def _keep(self, item: Item) -> None:
         """Note an item, to be said again on another connection."""
-        kept = replayable(item) if item.id else None
-        if item.id and kept is not None and (kept.get("content", True) or item.id not in self._said):
-            self._said[item.id] = kept
+        kept = replayable(item)
+        if not item.id or kept is None:
+            return
+        place = self._places.get(item.id)
+        if place is None:
+            mine = (each for each in self._unnamed if _is_alike(self._said[each], kept))
+            if (place := next(mine, None)) is not None:
+                self._unnamed.remove(place)
+            else:
+                place, self._next = self._next, self._next + 1
+                self._said[place] = kept
+            self._places[item.id] = place
+        elif kept.get("content", True):
+            self._said[place] = kept
 
     _READERS: ClassVar[dict[str, Callable[..., Iterator[RealtimeEvent]]]] = {
         "session.created": _on_session,
@@ -581,6 +608,11 @@ class OpenAIRealtimeCodec:
         "rate_limits.updated": _on_limits,
         "error": _on_error,
     }
+
+
+def _is_alike(sent: Mapping[str, Any], named: Mapping[str, Any]) -> bool:
+    """Whether an item may be the one that was sent: of the same kind, and of the same call where it belongs to one."""
+    return all(sent.get(name) == named.get(name) for name in ("type", "role", "call_id"))
 
 
 def _remember(kept: "OrderedDict[str, Any]", name: str, value: Any) -> None:
