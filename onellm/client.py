@@ -26,6 +26,7 @@ from onellm.types.options import (
     TokenCredential,
     TokenSource,
 )
+from onellm.types.secret import Secret
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -59,7 +60,7 @@ class AsyncOneLLM:
     def __init__(
         self,
         *,
-        api_key: str | Sequence[str] | TokenSource | TokenCredential | None = None,
+        api_key: str | Secret | Sequence[str] | TokenSource | TokenCredential | None = None,
         base_url: str | None = None,
         organization: str | None = None,
         project: str | None = None,
@@ -95,7 +96,8 @@ class AsyncOneLLM:
 
         api_key, base_url, organization, project, default_headers:  the default provider's, as `openai`'s client has
             them; api_key may be a function, sync or async, that gives a token before each request, and for providers
-            that take one a credential of `azure-identity`; or several keys, which are taken in turn
+            that take one a credential of `azure-identity`; or several keys, which are taken in turn; a `Secret` is a
+            key that no `repr` shows
         timeout:          seconds for a whole call, or `Timeouts`
         max_retries:      how often a failed request is sent again; `retry` says more
         default_provider: whose models are named without "provider/"

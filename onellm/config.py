@@ -460,6 +460,8 @@ def _find_key(
         return _several(name, cast("Any", argument), said.api_keys, "argument")
     if takes_credential and isinstance(argument, TokenCredential):
         return _Found(credential=argument, source="argument")
+    if isinstance(argument, Secret):
+        return _Found(key=argument, source="argument")
     if callable(argument):
         return _Found(key=cast("TokenSource", argument), source="argument")
     if argument is not None and not isinstance(argument, str):

@@ -311,6 +311,14 @@ def test_a_function_may_give_the_key() -> None:
     assert (found.api_key, found.key_source) == (token, "argument")
 
 
+def test_a_secret_is_a_key_as_it_is() -> None:
+    """It goes before the environment, as a text would."""
+    given = Secret(KEY)
+    found = resolve(environ={"GROQ_API_KEY": ENV_KEY}, arguments={"api_key": given})
+    assert (found.api_key, found.key_source) == (given, "argument")
+    assert KEY not in repr(found)
+
+
 def test_a_trailing_slash_is_taken_off() -> None:
     assert resolve(arguments={"api_key": "k", "base_url": HOME + "//"}).base_url == HOME
 

@@ -13,7 +13,7 @@ from onellm.cli.progress import Shown
 from onellm.cli.report import notice, one_line
 from onellm.cli.rows import Input, find_input
 from onellm.client import AsyncOneLLM
-from onellm.errors import ConfigurationError
+from onellm.errors import CheckpointError, ConfigurationError
 from onellm.types.pipelines import PipelineFailure, PipelineProgress
 
 _SHOWN = 5  # failures that are told of one by one
@@ -45,6 +45,7 @@ class Run:
         self._progress = PipelineProgress()
         self._total: int | None = None
         self._told = 0
+        self._began_anew = True
 
     @property
     def on_error(self) -> Any:
@@ -63,19 +64,25 @@ class Run:
             notice(f"{self._output} is finished; delete it to begin anew")
             return 0
         self._total = self.source.count()
+        self._began_anew = not self.checkpoint.exists()
         try:
             asyncio.run(self._run(begin))
         except KeyboardInterrupt:
             self._say_how_to_go_on("stopped")
             return INTERRUPTED
+        except CheckpointError:  # it may be in use by another
+            raise
         except BaseException:
             self._say_how_to_go_on("ended")
             raise
         if self._own_checkpoint:
-            for name in ("", "-wal", "-shm"):
-                with suppress(OSError):
-                    Path(f"{self.checkpoint}{name}").unlink()
+            self._drop_checkpoint()
         return 1 if self._progress.failed else 0
+
+    def _drop_checkpoint(self) -> None:
+        for name in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                Path(f"{self.checkpoint}{name}").unlink()
 
     def _is_finished(self) -> bool:
         if not self.checkpoint.exists():
@@ -115,6 +122,12 @@ class Run:
             )
 
     def _say_how_to_go_on(self, what: str) -> None:
-        if self.checkpoint.exists():
+        if not self.checkpoint.exists():
+            return
+        from onellm.pipeline.checkpoint import is_empty  # noqa: PLC0415 - imports sqlite3
+
+        if self._own_checkpoint and self._began_anew and is_empty(self.checkpoint):
+            self._drop_checkpoint()  # in the way of the command that is put right
+        else:
             of = f" of {self._total:,}" if self._total is not None else ""
             notice(f"{what} after {self._progress.done:,}{of}; the same command with --resume goes on from there")

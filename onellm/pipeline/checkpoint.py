@@ -33,6 +33,16 @@ CREATE TABLE begun (start INTEGER PRIMARY KEY, count INTEGER NOT NULL, digest BL
 """
 
 
+def is_empty(path: str | os.PathLike[str]) -> bool:
+    """Whether a checkpoint holds nothing that was done; one that cannot be read does not count as empty."""
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            kept = connection.execute("SELECT EXISTS (SELECT 1 FROM done) OR EXISTS (SELECT 1 FROM begun)").fetchone()
+    except sqlite3.Error:
+        return False
+    return not kept[0]
+
+
 class Checkpoint:
     """The file. All of SQLite's work is done in one thread, off the event loop.
 

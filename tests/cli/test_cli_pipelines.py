@@ -239,6 +239,19 @@ async def test_a_run_that_ended_goes_on(onellm: Run, host: Loopback) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+async def test_a_run_that_did_nothing_leaves_nothing(onellm: Run) -> None:
+    """So that the command can be put right and given again. What was done before stays."""
+    wrong = await onellm("embed", "docs.jsonl", *SMALL, "-o", "out.npy", "--field", "body")
+    assert wrong.code == 1
+    assert wrong.err.count("\n") == 1
+    assert "the first row has no 'body', but id, text, other: name the field with --field" in wrong.err
+    assert there("out*") == []
+    own = await onellm("embed", "docs.jsonl", *SMALL, "-o", "out.npy", "--field", "body", "--checkpoint", "run.sqlite")
+    assert (own.code, there("run*")) == (1, ["run.sqlite"])
+    assert (await onellm("embed", "docs.jsonl", *SMALL, "-o", "out.npy")).code == 0
+
+
+@pytest.mark.usefixtures("folder")
 async def test_a_checkpoint_of_one_s_own_stays(onellm: Run, host: Loopback) -> None:
     ask = ("embed", "docs.txt", *SMALL, "--checkpoint", "run.sqlite")
     assert (await onellm(*ask, "-o", "out.npy")).code == 0
