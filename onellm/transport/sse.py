@@ -102,7 +102,7 @@ class SseDecoder:
         if tail:
             begin = chunk.find(b"\r\n\r\n") + 4
             first = chunk[: begin - 4]
-            joins = tail[:6] == b"data: " and LF not in tail and CR not in first and LF not in first
+            joins = tail.startswith(b"data: ") and LF not in tail and CR not in first and LF not in first
         values: list[bytes] = []
         if begin < end:
             if chunk[begin : begin + 6] != b"data: ":
