@@ -301,6 +301,10 @@ class AnyLLM(Client):
     def make_async(self, url: str) -> Any:
         return self._package.AnyLLM.create("openai", api_key=KEY, api_base=url)
 
+    def make_blocking(self, url: str) -> Any:
+        """One of its own: each of its clients is for one event loop."""
+        return self.make_async(url)
+
     async def chat(self, path: str) -> object:
         return await self.kept(path, "async").acompletion(model=MODEL, messages=MESSAGES)
 
@@ -317,10 +321,10 @@ class AnyLLM(Client):
         return await self.kept("v1", "async").aembedding(model=MODEL, inputs=INPUTS)
 
     def chat_blocking(self, path: str) -> object:
-        return self.kept(path, "async").completion(model=MODEL, messages=MESSAGES)
+        return self.kept(path, "blocking").completion(model=MODEL, messages=MESSAGES)
 
     def stream_blocking(self, path: str) -> int:
-        chunks = self.kept(path, "async").completion(model=MODEL, messages=MESSAGES, stream=True)
+        chunks = self.kept(path, "blocking").completion(model=MODEL, messages=MESSAGES, stream=True)
         return sum(1 for chunk in chunks if chunk.choices[0].delta.content)
 
 

@@ -44,7 +44,7 @@ class SseDecoder:
         self.error: EventTooLargeError | None = None  # what the next call raises: a stream that stalls makes none
         self._special = True  # one of the three above needs a look at the next chunk
 
-    def feed(self, chunk: bytes) -> list[SseEvent]:  # noqa: C901 - each chunk comes through here
+    def feed(self, chunk: bytes) -> list[SseEvent]:  # noqa: C901, PLR0911 - each chunk comes through here
         """The events that this chunk finishes, in order.
 
         Raises:
@@ -53,9 +53,12 @@ class SseDecoder:
         """
         tail = self._tail
         # Most chunks are one event of one line, and all of it; this is what the rest would make of them.
-        alone = not tail and not self._special and chunk[:6] == b"data: " and chunk.find(LF) == len(chunk) - 2
-        if alone and chunk[-1] == LF and CR not in chunk and len(chunk) < self._max:
-            return [SseEvent(chunk[6:-2], "", self._last_id)]
+        if not tail and not self._special and chunk[:6] == b"data: " and len(chunk) < self._max:
+            after = len(chunk) - chunk.find(LF)  # from its first LF on
+            if after == 2 and chunk[-1] == LF and CR not in chunk:  # noqa: PLR2004 - LF LF
+                return [SseEvent(chunk[6:-2], "", self._last_id)]
+            if after == 3 and chunk.find(CR) == len(chunk) - 4 and chunk.endswith(b"\r\n"):  # noqa: PLR2004 - the same in CRLFs
+                return [SseEvent(chunk[6:-4], "", self._last_id)]
         if self._special or CR in chunk:
             if not self._special and (events := self._crlf(chunk)) is not None:
                 return events
@@ -88,31 +91,46 @@ class SseDecoder:
         if self.error:
             raise self.error
 
-    def _crlf(self, chunk: bytes) -> list[SseEvent] | None:
-        """The events of a chunk in which each is one data line and ends in CRLFs, as Google's; None for others.
-
-        What stands before and after its whole events goes the long way.
-        """
+    def _crlf(self, chunk: bytes) -> list[SseEvent] | None:  # noqa: C901, PLR0912 - each chunk of some hosts comes here
+        """The events of a chunk in which each is one data line and ends in CRLFs, as Google's; None for others."""
         end = chunk.rfind(b"\r\n\r\n")
         tail = self._tail
         if end < 0 or len(tail) + len(chunk) >= self._max:
             return None
-        begin = chunk.find(b"\r\n\r\n") + 4 if tail else 0
-        if chunk[begin : begin + 6] != b"data: " or begin > end:
-            return None
-        whole = chunk[begin + 6 : end]
-        values = [whole]
-        if CR in whole or LF in whole:
-            values = whole.split(b"\r\n\r\ndata: ")
-            if [value for value in values if CR in value or LF in value]:
+        begin = 0
+        joins = False  # what came before and the beginning of this are one data line
+        if tail:
+            begin = chunk.find(b"\r\n\r\n") + 4
+            first = chunk[: begin - 4]
+            joins = tail.startswith(b"data: ") and LF not in tail and CR not in first and LF not in first
+        values: list[bytes] = []
+        if begin < end:
+            if chunk[begin : begin + 6] != b"data: ":
                 return None
-        before = self.feed(chunk[:begin]) if begin else []
-        if len(values) > 1:
-            events = before + [SseEvent(value, "", self._last_id) for value in values]
+            whole = chunk[begin + 6 : end]
+            if CR not in whole and LF not in whole:
+                if not begin and end + 4 == len(chunk):
+                    return [SseEvent(whole, "", self._last_id)]
+                values = [whole]
+            else:
+                values = whole.split(b"\r\n\r\ndata: ")
+                if [value for value in values if CR in value or LF in value]:
+                    return None
+        elif not joins:
+            return None
+        events: list[SseEvent] = []
+        if joins:
+            tail += chunk[: begin - 4]
+            events = [SseEvent(bytes(tail[6:]), "", self._last_id)]
+            tail.clear()
+        elif begin:
+            events = self.feed(chunk[:begin])
+        events += [SseEvent(value, "", self._last_id) for value in values]
+        rest = chunk[end + 4 :]
+        if CR in rest or LF in rest:
+            events += self.feed(rest)
         else:
-            events = [*before, SseEvent(whole, "", self._last_id)]
-        if end + 4 < len(chunk):
-            events += self.feed(chunk[end + 4 :])
+            tail += rest
         return events
 
     def _with_lf(self, chunk: bytes) -> bytes:
