@@ -11,7 +11,6 @@ https://docs.ray.io/en/latest/data/api/doc/ray.data.Dataset.map_batches.html
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 import msgspec
@@ -92,7 +91,7 @@ class _ModelBatch:
         self._open()
 
     def close(self) -> None:
-        """Close the client's connections. Ray has it done when it lets go of its actors."""
+        """Close the client's connections. They go with the object, too, as they do where an actor of Ray's ends."""
         self._client.close()
 
     def _open(self) -> None:
@@ -116,12 +115,6 @@ class _ModelBatch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        # RuntimeError: the interpreter exits, or this is the client's own loop; connections then go with the client.
-        # AttributeError: there is none, as the arguments were wrong.
-        with suppress(RuntimeError, SystemExit, AttributeError):
-            self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._model!r})"
