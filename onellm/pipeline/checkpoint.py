@@ -174,9 +174,16 @@ class Checkpoint:
         return self._connection
 
     def _open(self) -> None:
-        self._connection = connection = sqlite3.connect(
-            self._path, timeout=0, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            self._take(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _take(self, connection: sqlite3.Connection) -> None:
+        """Make the file ours, or see that it is."""
         for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
             connection.execute(f"PRAGMA {setting}").close()
         connection.execute("BEGIN EXCLUSIVE")  # held until it is closed: two runs would pay for the same inputs
