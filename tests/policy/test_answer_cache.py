@@ -3,17 +3,16 @@
 import asyncio
 import inspect
 import json
-import shutil
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback import Answer, Loopback, soon, streamed
+from loopback import Answer, Loopback, streamed
 from process import python
+from redis_host import needs_redis, running_redis
 from wire.openai import ASK, BAD_REQUEST, CHAT, STREAM, chunk
 
 from onellm import (
@@ -511,29 +510,10 @@ def test_a_file_that_is_let_go_is_closed(tmp_path: Path) -> None:
         del store
 
 
-@pytest.fixture
-async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
-    """A Redis of this test's own."""
-    server = shutil.which("redis-server")
-    if server is None:
-        pytest.skip("there is no redis-server here")
-    pytest.importorskip("redis")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    while b"eady to accept" not in (line := await soon(process.stdout.readline())):
-        assert line, "redis-server has ended"
-    yield f"redis://127.0.0.1:{port}/0"
-    process.terminate()
-    await process.communicate()
-
-
-async def test_redis_keeps_answers_for_all(loopback: Loopback, redis_url: str) -> None:
+@needs_redis
+async def test_redis_keeps_answers_for_all(loopback: Loopback) -> None:
     """Another client of another store finds them; they end by themselves."""
-    async with RedisCache(redis_url, ttl=50) as one, RedisCache(redis_url) as other:
+    async with running_redis() as redis, RedisCache(redis.url, ttl=50) as one, RedisCache(redis.url) as other:
         assert await sent(loopback, one, {}) == 1
         assert await sent(loopback, other, {}) == 0
         assert await sent(loopback, other, {"answer_cache_ttl": 1e-9}) == 1
