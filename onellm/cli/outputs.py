@@ -95,7 +95,7 @@ class _Rows:
 
     def put(self, batch: EmbeddingBatch, ids: list[Any], errors: list[str | None]) -> None:
         """Write a batch: of each of its inputs the id, and the error where it has no vector."""
-        raise NotImplementedError
+        raise NotImplementedError  # each format writes its own rows
 
 
 def merged(batch: EmbeddingBatch) -> tuple[list[Any], list[str | None]]:

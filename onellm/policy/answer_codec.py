@@ -103,7 +103,7 @@ def _decoder(answer: type[Answer]) -> Callable[[bytes], Any]:
 def _to_written(value: Any) -> object:
     if getattr(value, "typecode", "") == "f":  # an array of float32
         return memoryview(value)
-    raise NotImplementedError(type(value).__name__)
+    raise NotImplementedError(type(value).__name__)  # as msgspec asks of such a hook
 
 
 def _from_written(expected: type, value: Any) -> Any:
@@ -114,7 +114,7 @@ def _from_written(expected: type, value: Any) -> Any:
         return floats
     if dict in kind.__mro__:  # ours with attributes; what is in it is plain
         return kind(value)
-    raise NotImplementedError(expected.__name__)
+    raise NotImplementedError(expected.__name__)  # likewise
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=_to_written).encode

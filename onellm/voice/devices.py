@@ -125,7 +125,7 @@ class _Device:
 
     def _turn(self, buffer: Any, _frames: int, _times: object, _flags: object) -> None:
         """What the device does again and again, in its own thread."""
-        raise NotImplementedError
+        raise NotImplementedError  # a microphone gives, a loudspeaker takes
 
     def _end(self) -> None:
         self._over = True

@@ -83,7 +83,7 @@ class _Stream:
         device.join()
 
     def _run(self) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # the two kinds of device differ in it
 
     def _paced(self) -> bool:
         return not self._stopped.wait(self.blocksize / RATE / 8)
