@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
     from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
     from onellm.types.ocr import OcrRequest, OcrResponse
-    from onellm.types.options import Timeouts, TokenCredential, TokenSource
+    from onellm.types.options import SharedHeaders, Timeouts, TokenCredential, TokenSource
     from onellm.types.pages import Listing, ListRequest
     from onellm.types.realtime import RealtimeRequest, RealtimeToken
     from onellm.types.request import Request
@@ -80,7 +80,7 @@ class ProviderSettings(Struct, kw_only=True):
     key_source: str = "none"
     credential: TokenCredential | None = None
     foreign_host: bool = False
-    usual_headers: dict[str, str] | None = None
+    usual_headers: SharedHeaders | None = None
     preview: bool = False
 
     def __repr__(self) -> str:  # headers and a proxy's password stay out

@@ -15,6 +15,7 @@ from onellm.providers.answers import HttpAnswerStream, HttpBinary, locate, note_
 from onellm.providers.auth import BEARER, Auth, Outgoing, Renews, previewed_headers
 from onellm.providers.protocols import Binary, Call, Pace, ProviderSettings, Response, ResponseStream
 from onellm.types.base import Answer
+from onellm.types.options import SharedHeaders
 from onellm.types.pages import Listing, ListRequest
 from onellm.types.request import Request
 
@@ -200,7 +201,9 @@ class HttpHost(Struct, frozen=True, kw_only=True):
             fixed = self.auth.fixed_headers(settings)
             if fixed is None:
                 return None
-            settings.usual_headers = {**self._first_headers(settings), "Content-Type": "application/json", **fixed}
+            settings.usual_headers = SharedHeaders(
+                {**self._first_headers(settings), "Content-Type": "application/json", **fixed}
+            )
         return f"{settings.base_url}/{http.path}", settings.usual_headers
 
     def _first_headers(self, settings: ProviderSettings) -> dict[str, str]:

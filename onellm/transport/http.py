@@ -28,10 +28,12 @@ from onellm.errors import (
     DeadlineExceededError,
     ResponseDecodeError,
 )
+from onellm.transport import prepared
 from onellm.transport.multipart import SourceError, open_form
+from onellm.transport.prepared import Prepared, find_head
 from onellm.transport.watchdog import Watch, Watchdog
 from onellm.types.files import Form
-from onellm.types.options import HttpOptions, Timeouts
+from onellm.types.options import HttpOptions, SharedHeaders, Timeouts
 
 if TYPE_CHECKING:
     from onellm.transport.websocket import WebSocket
@@ -85,15 +87,18 @@ class HttpTransport:
             ResponseDecodeError: the body is larger than allowed.
         """
         pool = self._pool()
-        watch = Watch(pool.watchdog, timeouts.total, timeouts.until)
+        watch = pool.watchdog.begin(timeouts)
         try:
-            watch.arm("first_byte", timeouts.first_byte)
             response = await _send(pool, method, url, headers, body, timeouts, proxy, watch)
             try:
-                if _comes_at_once(response, self._options.max_body_bytes):
+                content = response.content
+                limit = self._options.max_body_bytes
+                if content.is_eof() and content.total_bytes <= limit:
+                    body = content.read_nowait()
+                elif _comes_at_once(response, limit):
                     body = await response.read()
                 else:
-                    body = await _read_body(response, watch, timeouts, self._options.max_body_bytes)
+                    body = await _read_body(response, watch, timeouts, limit)
                 return HttpResponse(response.status, response.headers, body)
             except BaseException:
                 response.close()
@@ -122,9 +127,8 @@ class HttpTransport:
             APITimeoutError: a limit ran out.
         """
         pool = self._pool()
-        watch = Watch(pool.watchdog, timeouts.total, timeouts.until)
+        watch = pool.watchdog.begin(timeouts)
         try:
-            watch.arm("first_byte", timeouts.first_byte)
             response = await _send(pool, method, url, headers, body, timeouts, proxy, watch)
             return HttpStream(self, pool, response, watch, timeouts, url)
         except SourceError as exc:
@@ -328,13 +332,14 @@ class HttpStream:
 class _Pool:
     """The connections of one event loop."""
 
-    __slots__ = ("_keeper", "_queues", "_timeouts", "abandoned", "loop", "session", "watchdog")
+    __slots__ = ("_keeper", "_queues", "_timeouts", "abandoned", "loop", "prepares", "session", "watchdog")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, session: ClientSession, *, owned: bool) -> None:
         self.session = session
         self.watchdog = Watchdog(loop)
         self.loop = loop
         self.abandoned = False
+        self.prepares = owned and prepared.TESTED
         self._queues = session.connector is not None and session.connector.limit > 0
         self._timeouts: dict[float | None, ClientTimeout] = {}
         self._keeper: AsyncGenerator[None, None] | None = None
@@ -449,7 +454,7 @@ def _new_session(options: HttpOptions) -> ClientSession:
         connector=connector,
         timeout=ClientTimeout(total=None),
         cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=True,
+        request_class=prepared.Request if prepared.TESTED else aiohttp.ClientRequest,
     )
 
 
@@ -469,8 +474,15 @@ def _send(  # noqa: PLR0917 - a request has so many parts
     proxy: str | None,
     watch: Watch,
 ) -> Awaitable[aiohttp.ClientResponse]:
+    limits = pool.timeout(timeouts.connect if timeouts.until is None else _connect_limit(timeouts, timeouts.until))
     if isinstance(body, Form):
-        return _send_form(pool, method, url, headers, body, timeouts, proxy, watch)
+        return _send_form(pool, method, url, headers, body, limits, proxy, watch, timeouts.first_byte)
+    if type(headers) is SharedHeaders and pool.prepares and proxy is None and body is not None:
+        head = find_head(method, url, headers) if len(body) <= _SMALL_BODY else None
+        if head is not None:
+            return pool.session._request(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - less than what wraps it
+                method, head.url, data=Prepared(head, body), allow_redirects=False, timeout=limits
+            )
     return pool.session.request(
         method,
         _as_it_is(url),
@@ -480,7 +492,7 @@ def _send(  # noqa: PLR0917 - a request has so many parts
         raise_for_status=False,  # this and the next: a session of the caller's own may have it otherwise
         auto_decompress=True,
         proxy=proxy,
-        timeout=pool.timeout(timeouts.connect if timeouts.until is None else _connect_limit(timeouts, timeouts.until)),
+        timeout=limits,
     )
 
 
@@ -490,11 +502,12 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
     url: str,
     headers: Mapping[str, str],
     form: Form,
-    timeouts: Timeouts,
+    limits: ClientTimeout,
     proxy: str | None,
     watch: Watch,
+    first_byte: float | None,
 ) -> aiohttp.ClientResponse:
-    data = await open_form(form, lambda: watch.extend(timeouts.first_byte))
+    data = await open_form(form, lambda: watch.extend(first_byte))
     # The boundary is ours to choose, so the whole header is.
     headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
     try:
@@ -507,9 +520,7 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
             raise_for_status=False,
             auto_decompress=True,
             proxy=proxy,
-            timeout=pool.timeout(
-                timeouts.connect if timeouts.until is None else _connect_limit(timeouts, timeouts.until)
-            ),
+            timeout=limits,
         )
     except BaseException as exc:
         data.release()

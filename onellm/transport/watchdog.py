@@ -10,7 +10,10 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from onellm.errors import Phase
+from onellm.types.options import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,50 +22,36 @@ if TYPE_CHECKING:
 _TICKS = 16  # how often the timer looks within the limit of a read
 
 
-class Watch:
+class Watch(Struct, eq=False):
     """The time limits of one call. `arm` before an await that may hang, `rest` or `disarm` after it.
 
-    end:     makes the await fail when a limit has run out; None is to cancel the task that waits
-    during:  what is waited for; `phase` is whose limit is the first to run out
+    total_at:    when the whole call's time is up; `deadline` is when that of what is waited for is
+    during:      what is waited for; `phase` is whose limit is the first to run out
+    task:        the one that waits, where it is to be cancelled; `cancelling` is how often it has been
+    end:         makes the await fail when a limit has run out; None is to cancel the task that waits
+    limit:       of each wait, for those that are only noted
+    fresh:       a wait was noted, and the timer has not put a time to it
+    known:       the watchdog looks at it
     """
 
-    __slots__ = (
-        "_cancelling",
-        "_known",
-        "_total_at",
-        "_watchdog",
-        "deadline",
-        "during",
-        "end",
-        "expired",
-        "fresh",
-        "limit",
-        "phase",
-        "task",
-        "waits",
-    )
-
-    def __init__(self, watchdog: "Watchdog", total: float | None, until: float | None = None) -> None:
-        self._watchdog = watchdog
-        self._total_at = math.inf if total is None else watchdog.time() + total
-        if until is not None:  # of time.monotonic, which the loop's clock need not be
-            self._total_at = min(self._total_at, watchdog.time() + until - time.monotonic())
-        self.during: Phase = "total"
-        self._cancelling = 0
-        self._known = False
-        self.end: Callable[[], object] | None = None
-        self.waits = False
-        self.task: asyncio.Task[object] | None = None  # the one that waits, where it is to be cancelled
-        self.deadline = math.inf
-        self.phase: Phase = "total"
-        self.expired: Phase | None = None
-        self.limit: float | None = None  # of each wait, for those that are only noted
-        self.fresh = False  # a wait was noted, and the timer has not put a time to it
+    watchdog: "Watchdog"
+    total_at: float
+    deadline: float = math.inf
+    phase: Phase = "total"
+    during: Phase = "total"
+    task: "asyncio.Task[object] | None" = None
+    cancelling: int = 0
+    waits: bool = False
+    known: bool = False
+    end: "Callable[[], object] | None" = None
+    expired: Phase | None = None
+    limit: float | None = None
+    fresh: bool = False
 
     def arm(self, phase: Phase, limit: float | None) -> None:
         """From now on, for `limit` seconds, the current task may wait; the total limit counts too."""
-        watchdog = self._watchdog
-        deadline = self._total_at
+        watchdog = self.watchdog
+        deadline = self.total_at
         self.during = phase
         self.phase = "total"
         self.fresh = False
@@ -70,7 +59,7 @@ class Watch:
             deadline = at
             self.phase = phase
         self.deadline = deadline
-        if self._known and self.end is not None and deadline >= watchdog.next:
+        if self.known and self.end is not None and deadline >= watchdog.next:
             self.waits = True  # all that resume() has to do for most reads of a stream
         else:
             self.resume()
@@ -82,8 +71,8 @@ class Watch:
         """
         self.arm("idle", limit)
         self.limit = limit
-        if limit is not None and self._known:
-            watchdog = self._watchdog
+        if limit is not None and self.known:
+            watchdog = self.watchdog
             tick = watchdog.time() + limit / _TICKS
             if tick < watchdog.next:
                 watchdog.schedule(tick)
@@ -93,7 +82,7 @@ class Watch:
         limit = self.limit
         if self.fresh:
             self.fresh = False
-            self.deadline = self._total_at
+            self.deadline = self.total_at
             self.phase = "total"
             if limit is not None and now + limit < self.deadline:
                 self.deadline = now + limit
@@ -108,14 +97,14 @@ class Watch:
         """What the task waits for is under way: the limit it waits under begins anew. For any task of the loop."""
         if limit is None or self.phase == "total":
             return
-        self.deadline = self._watchdog.time() + limit
-        if self.deadline >= self._total_at:
-            self.deadline = self._total_at
+        self.deadline = self.watchdog.time() + limit
+        if self.deadline >= self.total_at:
+            self.deadline = self.total_at
             self.phase = "total"
 
     def resume(self) -> None:
         """Wait on under the deadline that was set before."""
-        watchdog = self._watchdog
+        watchdog = self.watchdog
         if self.deadline == math.inf:
             return
         if self.end is None:
@@ -123,10 +112,10 @@ class Watch:
             if task is None:
                 return
             self.task = task
-            self._cancelling = task.cancelling()
+            self.cancelling = task.cancelling()
         self.waits = True
-        if not self._known:
-            self._known = True
+        if not self.known:
+            self.known = True
             watchdog.watches.add(self)
         if self.deadline < watchdog.next:
             watchdog.schedule(self.deadline)
@@ -140,15 +129,15 @@ class Watch:
         """The await is over, and none follows."""
         self.waits = False
         self.task = None
-        if self._known:  # leave(), without the call: every request comes here
-            self._known = False
-            self._watchdog.watches.discard(self)
+        if self.known:  # leave(), without the call: every request comes here
+            self.known = False
+            self.watchdog.watches.discard(self)
 
     def leave(self) -> None:
         """No await follows; from any thread."""
-        if self._known:
-            self._known = False
-            self._watchdog.watches.discard(self)
+        if self.known:
+            self.known = False
+            self.watchdog.watches.discard(self)
 
     def expire(self) -> None:
         """The limit has run out: end the wait."""
@@ -161,7 +150,7 @@ class Watch:
 
     def claims_cancellation(self) -> bool:
         """Whether the `CancelledError` just caught is this limit's, and not somebody else's as well."""
-        return self.expired is not None and self.task is not None and self.task.uncancel() <= self._cancelling
+        return self.expired is not None and self.task is not None and self.task.uncancel() <= self.cancelling
 
 
 class Watchdog:
@@ -176,6 +165,35 @@ class Watchdog:
         self.watches: set[Watch] = set()
         self.next = math.inf  # when it looks at them again
         self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, total: float | None, until: float | None = None) -> Watch:
+        """Limits of a call that takes at most so long, and ends by `until`, a time of `time.monotonic`."""
+        total_at = math.inf if total is None else self.time() + total
+        if until is not None:  # the loop's clock need not be that one
+            total_at = min(total_at, self.time() + until - time.monotonic())
+        return Watch(self, total_at)
+
+    def begin(self, timeouts: Timeouts) -> Watch:
+        """`watch`, armed for the first byte: what every request begins with, so without the calls."""
+        limit = timeouts.first_byte
+        if timeouts.total is None or timeouts.until is not None or limit is None:
+            watch = self.watch(timeouts.total, timeouts.until)
+            watch.arm("first_byte", limit)
+            return watch
+        now = self.time()
+        deadline = total_at = now + timeouts.total
+        phase: Phase = "total"
+        if now + limit < deadline:
+            deadline = now + limit
+            phase = "first_byte"
+        task = asyncio.current_task(self.loop)
+        if task is None:
+            return Watch(self, total_at, deadline, phase, "first_byte")
+        watch = Watch(self, total_at, deadline, phase, "first_byte", task, task.cancelling(), True, True)  # noqa: FBT003
+        self.watches.add(watch)
+        if deadline < self.next:
+            self.schedule(deadline)
+        return watch
 
     def stop(self) -> None:
         """Let the timer go, unless something waits, or only notes it when it does."""

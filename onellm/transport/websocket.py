@@ -18,7 +18,6 @@ import aiohttp
 from aiohttp import ClientSession, TraceConfig, WSMsgType
 
 from onellm.errors import APIConnectionError, APITimeoutError
-from onellm.transport.watchdog import Watch
 from onellm.types.options import Timeouts
 
 if TYPE_CHECKING:
@@ -246,7 +245,7 @@ async def open_socket(  # noqa: PLR0917 - a request has so many parts
     from onellm.transport.http import _as_it_is, _translate  # noqa: PLC0415 - imports this
 
     kept = _Kept()
-    watch = Watch(pool.watchdog, timeouts.total)
+    watch = pool.watchdog.watch(timeouts.total)
     # A session of its own on the pool's connections, for two things that aiohttp's WebSockets do not offer: to read
     # what a refusal says, and not to follow a redirect with the key.
     session = ClientSession(

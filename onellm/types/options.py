@@ -43,6 +43,16 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     until: float | None = None
 
 
+class SharedHeaders(dict[str, str]):
+    """Headers that many requests have. They do not change: `made` is what a transport has made of them, by URL."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.made: dict[str, Any] = {}
+
+
 class HttpOptions(Struct, frozen=True, kw_only=True):
     """How connections are made.
 

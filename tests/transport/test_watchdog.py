@@ -86,7 +86,7 @@ async def begin(watch: Watch, phase: Phase, limit: float | None) -> "asyncio.Tas
 
 async def test_limit_expires_at_its_time_and_no_sooner(clock: Clock, watchdog: Watchdog) -> None:
     """The waiting task is cancelled, knows by which limit, and is not left marked as cancelled."""
-    task = await begin(Watch(watchdog, None), "idle", 5.0)
+    task = await begin(watchdog.watch(None), "idle", 5.0)
     await clock.advance(4.9)
     assert not task.done()
     await clock.advance(0.1)
@@ -101,14 +101,14 @@ async def test_the_sooner_limit_counts(
     clock: Clock, watchdog: Watchdog, phase_limit: float | None, total: float, ended: str
 ) -> None:
     """The total limit runs from the watch's making, the phase's from its arming."""
-    task = await begin(Watch(watchdog, total), "idle", phase_limit)
+    task = await begin(watchdog.watch(total), "idle", phase_limit)
     await clock.advance(3.0)
     assert task.result() == ended
 
 
 async def test_total_runs_on_between_waits(clock: Clock, watchdog: Watchdog) -> None:
     """Time that the caller takes between two reads is part of the call."""
-    watch = Watch(watchdog, 10.0)
+    watch = watchdog.watch(10.0)
     watch.arm("idle", 5.0)
     watch.disarm()
     await clock.advance(8.0)
@@ -119,7 +119,7 @@ async def test_total_runs_on_between_waits(clock: Clock, watchdog: Watchdog) -> 
 
 async def test_progress_begins_the_limit_anew(clock: Clock, watchdog: Watchdog) -> None:
     """An upload that goes on is not late; the total limit stays where it is."""
-    watch = Watch(watchdog, 10.0)
+    watch = watchdog.watch(10.0)
     task = await begin(watch, "first_byte", 4.0)
     for _ in range(2):
         await clock.advance(3.0)
@@ -134,7 +134,7 @@ async def test_progress_begins_the_limit_anew(clock: Clock, watchdog: Watchdog) 
 
 async def test_no_limit_makes_no_timer(clock: Clock, watchdog: Watchdog) -> None:
     """None is no limit."""
-    task = await begin(Watch(watchdog, None), "first_byte", None)
+    task = await begin(watchdog.watch(None), "first_byte", None)
     assert clock.made == 0
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -143,7 +143,7 @@ async def test_no_limit_makes_no_timer(clock: Clock, watchdog: Watchdog) -> None
 
 async def test_disarmed_watch_does_not_expire(clock: Clock, watchdog: Watchdog) -> None:
     """A limit that was met is no limit any more; nothing is cancelled later."""
-    watch = Watch(watchdog, None)
+    watch = watchdog.watch(None)
     watch.arm("idle", 1.0)
     watch.disarm()
     await clock.advance(2.0)
@@ -158,7 +158,7 @@ async def test_outside_a_task_there_is_nothing_to_cancel(clock: Clock, watchdog:
     armed = asyncio.Event()
 
     def callback() -> None:
-        Watch(watchdog, 1.0).arm("idle", 1.0)
+        watchdog.watch(1.0).arm("idle", 1.0)
         armed.set()
 
     asyncio.get_running_loop().call_soon(callback)
@@ -168,7 +168,7 @@ async def test_outside_a_task_there_is_nothing_to_cancel(clock: Clock, watchdog:
 
 async def test_a_thousand_watches_have_one_timer(clock: Clock, watchdog: Watchdog) -> None:
     """And each expires at its own time, also those that were armed with a nearer one."""
-    tasks = [await begin(Watch(watchdog, None), "idle", 1.0 + (number * 7) % 100) for number in range(1000)]
+    tasks = [await begin(watchdog.watch(None), "idle", 1.0 + (number * 7) % 100) for number in range(1000)]
     assert len(clock.pending()) == 1
     await clock.advance(50.5)
     assert len([task for task in tasks if task.done()]) == 500
@@ -180,11 +180,11 @@ async def test_a_thousand_watches_have_one_timer(clock: Clock, watchdog: Watchdo
 
 async def test_nearer_limit_moves_the_timer(clock: Clock, watchdog: Watchdog) -> None:
     """A later one leaves it alone: arming and disarming in turn makes no timer each time."""
-    far = await begin(Watch(watchdog, None), "first_byte", 60.0)
-    near = await begin(Watch(watchdog, None), "idle", 1.0)
+    far = await begin(watchdog.watch(None), "first_byte", 60.0)
+    near = await begin(watchdog.watch(None), "idle", 1.0)
     assert [timer.at for timer in clock.pending()] == [1001.0]
     for _ in range(100):
-        watch = Watch(watchdog, None)
+        watch = watchdog.watch(None)
         watch.arm("idle", 5.0)
         watch.disarm()
     assert clock.made == 2
@@ -198,7 +198,7 @@ async def test_nearer_limit_moves_the_timer(clock: Clock, watchdog: Watchdog) ->
 @pytest.mark.parametrize("order", ["limit first", "caller first"])
 async def test_cancellation_at_the_same_time_is_the_callers(watchdog: Watchdog, order: str) -> None:
     """Whichever came first: the caller's cancellation is not turned into a timeout."""
-    watch = Watch(watchdog, None)
+    watch = watchdog.watch(None)
     task = await begin(watch, "idle", 1.0)
     if order == "caller first":
         task.cancel()
@@ -212,25 +212,25 @@ async def test_cancellation_at_the_same_time_is_the_callers(watchdog: Watchdog, 
 
 async def test_stop_lets_the_timer_go(clock: Clock, watchdog: Watchdog) -> None:
     """Not while something waits, and a watch after it has a timer again."""
-    task = await begin(Watch(watchdog, None), "idle", 1.0)
+    task = await begin(watchdog.watch(None), "idle", 1.0)
     watchdog.stop()
     assert len(clock.pending()) == 1
     await clock.advance(1.0)
     assert task.result() == "idle"
-    watch = Watch(watchdog, None)
+    watch = watchdog.watch(None)
     watch.arm("idle", 9.0)
     watch.disarm()
     watchdog.stop()
     assert clock.pending() == []
     watchdog.stop()
-    again = await begin(Watch(watchdog, None), "idle", 30.0)
+    again = await begin(watchdog.watch(None), "idle", 30.0)
     await clock.advance(30.0)
     assert again.result() == "idle"
 
 
 async def test_a_watch_at_rest_does_not_expire(clock: Clock, watchdog: Watchdog) -> None:
     """Whoever reads a stream may take their time between two reads; the next read is under its limit again."""
-    watch = Watch(watchdog, None)
+    watch = watchdog.watch(None)
     watch.arm("idle", 1.0)
     watch.rest()
     await clock.advance(2.0)
@@ -244,7 +244,7 @@ async def test_a_watch_at_rest_does_not_expire(clock: Clock, watchdog: Watchdog)
 
 async def test_a_watch_that_has_expired_cancels_once(clock: Clock, watchdog: Watchdog) -> None:
     """A second cancellation, before the task has seen the first, would be taken for the caller's."""
-    task = await begin(Watch(watchdog, None), "idle", 1.0)
+    task = await begin(watchdog.watch(None), "idle", 1.0)
     clock.now += 1.0
     for _ in range(2):
         for timer in clock.pending():
@@ -256,7 +256,7 @@ async def test_a_watch_that_has_expired_cancels_once(clock: Clock, watchdog: Wat
 
 async def test_stop_does_not_mind_watches_at_rest(clock: Clock, watchdog: Watchdog) -> None:
     """They wait for nothing, so the timer may go; a read after that has one again."""
-    watch = Watch(watchdog, None)
+    watch = watchdog.watch(None)
     watch.arm("idle", 9.0)
     watch.rest()
     watchdog.stop()
@@ -269,7 +269,7 @@ async def test_stop_does_not_mind_watches_at_rest(clock: Clock, watchdog: Watchd
 def reading(watchdog: Watchdog, limit: float | None, total: float | None = None) -> tuple[Watch, list[str]]:
     """A watch of many reads, of which the first has been armed, and where it is said that it ended them."""
     ended: list[str] = []
-    watch = Watch(watchdog, total)
+    watch = watchdog.watch(total)
     watch.end = lambda: ended.append(str(watch.expired))
     watch.arm_reads(limit)
     return watch, ended
