@@ -41,8 +41,11 @@ class Client:
 
 
 class Minimal(Client):
+    http = "benchmarks.moved"
+
     def __init__(self, url: str) -> None:
         super().__init__(url)
+        self._make: Any = importlib.import_module(self.http).Http
         self._minimal = importlib.import_module("benchmarks.minimal")
         self._session: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -50,7 +53,7 @@ class Minimal(Client):
 
     def _http(self) -> Any:
         if self._session is None:
-            self._session = self._minimal.session(KEY)
+            self._session = self._make(KEY)
         return self._session
 
     async def chat(self, path: str) -> object:
@@ -70,7 +73,7 @@ class Minimal(Client):
             threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
             async def open_session() -> Any:
-                return self._minimal.session(KEY)
+                return self._make(KEY)
 
             self._blocking = asyncio.run_coroutine_threadsafe(open_session(), self._loop).result()
         call = self._minimal.chat(self._blocking, f"{self.url}/{path}", MODEL, MESSAGES)
@@ -81,6 +84,12 @@ class Minimal(Client):
             await self._session.close()
         if self._loop is not None:
             asyncio.run_coroutine_threadsafe(self._blocking.close(), self._loop).result()
+
+
+class Aiohttp(Minimal):
+    """The same as aiohttp's documentation has it."""
+
+    http = "benchmarks.minimal"
 
 
 class OneLLM(Client):
@@ -362,6 +371,7 @@ class LiteLLM(Client):
 CLIENTS: dict[str, type[Client]] = {
     "minimal": Minimal,
     "onellm": OneLLM,
+    "aiohttp": Aiohttp,
     "openai": OpenAI,
     "anthropic": Anthropic,
     "pydantic-ai-slim": PydanticAI,
@@ -369,6 +379,8 @@ CLIENTS: dict[str, type[Client]] = {
     "any-llm-sdk": AnyLLM,
     "litellm": LiteLLM,
 }
+# Those that need no more than OneLLM does.
+OURS = ("minimal", "onellm", "aiohttp")
 # What a program imports to use each.
 IMPORTS = {
     "onellm": "from onellm import AsyncOneLLM",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import environments
-from benchmarks.clients import CLIENTS, IMPORTS
+from benchmarks.clients import CLIENTS, IMPORTS, OURS
 from benchmarks.environments import Installed
 from benchmarks.report import Measured, Table, Verdict, spread
 
@@ -61,13 +61,13 @@ print(json.dumps([spent, names]))
 
 def cold(installed: Mapping[str, Installed], url: str, rounds: int) -> Measured:
     """CPU of a program that asks once, from the start of its interpreter to the answer."""
-    names = [name for name in CLIENTS if name == "minimal" or name in installed]
+    names = [name for name in CLIENTS if name in OURS or name in installed]
     spent: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds + 1):
         for name, each in spent.items():
-            if name not in {"minimal", "onellm"} and number > PEER_ROUNDS:
+            if name not in OURS and number > PEER_ROUNDS:
                 continue
-            python = installed["onellm" if name == "minimal" else name].python
+            python = installed["onellm" if name in OURS else name].python
             printed = environments.run(python, "-m", "benchmarks.cold", name, url).splitlines()
             each += [float(line.split()[1]) for line in printed if line.startswith("cpu ")]  # some print more
     base = spent["minimal"][1:]

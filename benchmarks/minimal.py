@@ -1,15 +1,15 @@
 """The limit of aiohttp and msgspec: what somebody would write who needs one call of one provider and nothing else.
 
-No errors, no retries, no time limits, no whole grammar of event streams, and only the fields that are read. Every
-ratio that `run` prints is against this.
+No errors, no retries, no time limits, no whole grammar of event streams, and only the fields that are read. `Http` is
+aiohttp as its documentation has it; `moved.Http` is what every ratio that `run` prints is against.
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from msgspec import Struct
 
 
@@ -62,23 +62,35 @@ _decode_chunk = msgspec.json.Decoder(Chunk).decode
 _decode_vectors = msgspec.json.Decoder(Vectors).decode
 
 
-def session(key: str) -> ClientSession:
-    """Headers that never change, no limit of connections, no time limits, no cookies."""
-    return ClientSession(
-        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
-        connector=TCPConnector(limit=0),
-        timeout=ClientTimeout(total=None),
-        cookie_jar=DummyCookieJar(),
-    )
+class Http:
+    """A session with headers that never change, no limit of connections, no time limits, no cookies."""
+
+    def __init__(self, key: str, **more: Any) -> None:
+        self.session = ClientSession(
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+            connector=TCPConnector(limit=0),
+            timeout=ClientTimeout(total=None),
+            cookie_jar=DummyCookieJar(),
+            **more,
+        )
+
+    def post(self, url: str, body: bytes) -> Awaitable[ClientResponse]:
+        return self.session.post(url, data=body)
+
+    async def read(self, response: ClientResponse) -> bytes:
+        return await response.read()
+
+    async def close(self) -> None:
+        await self.session.close()
 
 
-async def chat(http: ClientSession, url: str, model: str, messages: list[dict[str, Any]]) -> Completion:
-    async with http.post(f"{url}/chat/completions", data=_encode({"model": model, "messages": messages})) as response:
-        return _decode_completion(await response.read())
+async def chat(http: Http, url: str, model: str, messages: list[dict[str, Any]]) -> Completion:
+    response = await http.post(f"{url}/chat/completions", _encode({"model": model, "messages": messages}))
+    return _decode_completion(await http.read(response))
 
 
 async def stream(
-    http: ClientSession,
+    http: Http,
     url: str,
     model: str,
     messages: list[dict[str, Any]],
@@ -88,19 +100,19 @@ async def stream(
     count = 0
     tail = b""
     body = _encode({"model": model, "messages": messages, "stream": True})
-    async with http.post(f"{url}/chat/completions", data=body) as response:
-        while data := await response.content.readany():
-            *blocks, tail = (tail + data).split(b"\n\n")
-            for block in blocks:
-                if block != b"data: [DONE]" and (text := _decode_chunk(block[6:]).choices[0].delta.content):
-                    count += 1
-                    if note is not None:
-                        note(text)
+    response = await http.post(f"{url}/chat/completions", body)
+    while data := await response.content.readany():
+        *blocks, tail = (tail + data).split(b"\n\n")
+        for block in blocks:
+            if block != b"data: [DONE]" and (text := _decode_chunk(block[6:]).choices[0].delta.content):
+                count += 1
+                if note is not None:
+                    note(text)
     return count
 
 
-async def embeddings(http: ClientSession, url: str, model: str, inputs: list[str]) -> "list[array[float]]":
+async def embeddings(http: Http, url: str, model: str, inputs: list[str]) -> "list[array[float]]":
     body = _encode({"model": model, "input": inputs, "encoding_format": "base64"})
-    async with http.post(f"{url}/embeddings", data=body) as response:
-        vectors = _decode_vectors(await response.read())
+    response = await http.post(f"{url}/embeddings", body)
+    vectors = _decode_vectors(await http.read(response))
     return [array("f", vector.embedding) for vector in vectors.data]

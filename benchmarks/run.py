@@ -17,7 +17,7 @@ from contextlib import ExitStack
 
 from benchmarks import chart, environments, fresh, report, server, slices
 from benchmarks.cases import CASES, SECTIONS, Budget, Case
-from benchmarks.clients import CLIENTS
+from benchmarks.clients import CLIENTS, OURS
 from benchmarks.environments import Installed, NotInstalledError
 from benchmarks.reducers import native
 from benchmarks.report import Bars, Measured, Table, Verdict
@@ -26,7 +26,6 @@ from benchmarks.workers import Interleaved, Ran, Worker
 HERE = environments.ROOT / "benchmarks"
 README = environments.ROOT / "README.md"
 CHART = environments.ROOT / "docs" / "benchmarks.svg"
-OURS = ("minimal", "onellm")
 CAPTION = "CPU of the client, as multiples of a minimal client of aiohttp and msgspec"
 
 
@@ -44,7 +43,7 @@ class Setup:
                 self.missing[name] = str(exc)
                 print(f"  {name}: {exc}", file=sys.stderr)
         pythons = {name: each.python for name, each in self.installed.items()}
-        pythons["minimal"] = pythons["onellm"]
+        pythons |= dict.fromkeys(OURS, pythons["onellm"])
         self.workers = {name: Worker(name, python, url) for name, python in pythons.items()}
         self.clients = [name for name in CLIENTS if name in self.workers]
 
@@ -74,7 +73,7 @@ def _case(setup: Setup, case: Case, most_rounds: int, done: Measured) -> None:
     if case.base == "onellm, async":
         asked = {key: case.turn[key] for key in ("path", "events")}
         turns = {case.base: ("onellm", {"do": "stream", "streams": 1, **asked}, turns["onellm"][2]), **turns}
-        del turns["minimal"]
+        del turns["minimal"], turns["aiohttp"]  # which have no such calls
     ran, failed = Interleaved(setup.workers).run(turns)
     shown = {"lateness": ("p50", "p99", "latest"), "memory": ("bytes",)}.get(case.turn["do"], ("cpu",))
     for what in shown:

@@ -20,7 +20,7 @@ import pytest
 from loopback import Answer, Loopback, sse, streamed, type_sse
 
 import onellm
-from benchmarks import minimal
+from benchmarks import minimal, moved
 from benchmarks.reducers import WIRES, Wire
 from onellm.providers.registry import get_provider
 from onellm.types.chat_params import ChatRequest
@@ -156,8 +156,8 @@ async def test_a_call_in_flight_is_few_objects_for_the_collector(client: Any, lo
 
     Beside what the minimal client of the benchmarks has in flight, whose requests, tasks and server are the same.
     """
-    http = minimal.session("k")
-    async with http:
+    http = moved.Http("k")
+    async with http.session:
         least = await tracked_in_flight(
             loopback, lambda: minimal.chat(http, f"{loopback.url}/v1", "m", ASK["messages"]), 1000
         )

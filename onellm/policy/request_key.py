@@ -26,7 +26,7 @@ _IDENTITY = frozenset(
         "x-request-id",
     }
 )
-_NOT_ASKED = frozenset({"adjustments"})  # of a request: what comes of it
+_NOT_ASKED = frozenset({"adjustments", "texts"})  # of a request: what comes of it, and what is known of it
 
 _encode = msgspec.json.Encoder().encode
 

@@ -383,11 +383,13 @@ class AsyncChatCompletions:
         given = validation.params(params, ChatParams, "chat.completions.create")
         bound = self._core.require(name, operation)
         options = self._core.options(bound, given)
+        history, texts = validation.history(messages)
         request = ChatRequest(
             provider=name,
             model=own_model,
-            messages=validation.messages(messages),
+            messages=history,
             params=given,
+            texts=texts,
             extra_body=options.extra_body,
             on_unsupported=options.on_unsupported,
         )

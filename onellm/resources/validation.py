@@ -17,6 +17,7 @@ from onellm.types.chat_params import Message, MessageParam, Part
 _PART_TYPES = [str(part.__struct_config__.tag) for part in Part.__args__]
 _ERROR = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN_TAG = re.compile(r"^Invalid value '(?P<tag>.*)'$")
+_TEXT_ROLES = ("system", "developer", "user", "assistant")  # whose messages need no more than a text
 _HEADER_BREAKERS = re.compile(r"[\r\n\0]")
 
 
@@ -118,18 +119,35 @@ def messages(given: Iterable[MessageParam]) -> list[dict[str, Any]]:
     Raises:
         InvalidRequestError: not a list, empty, a wrong role, a missing or a wrong field; says where.
     """
+    return history(given)[0]
+
+
+def history(given: Iterable[MessageParam]) -> tuple[list[dict[str, Any]], bool]:
+    """`messages`, and whether each is a role and a text and nothing else: most are, and need no second look."""
     plain = message_list(given)
-    for place, message in enumerate(plain):
-        # Nearly all are dicts with a text: those are taken as they are.
-        if type(message) is not dict or type(message.get("content")) is not str or "tool_calls" in message:
-            plain[place] = _plain(message, place)
+    for message in plain:
+        if (
+            type(message) is not dict
+            or len(message) != 2  # noqa: PLR2004 - a role and a text
+            or type(message.get("content")) is not str
+            or message.get("role") not in _TEXT_ROLES
+        ):
+            _check(plain)
+            return plain, False
     if not plain:
         raise InvalidRequestError("messages is empty: give at least one message", param="messages")
+    return plain, True
+
+
+def _check(plain: list[Any]) -> None:
+    """Make plain what is not, in place, and see that it fits."""
+    for place, message in enumerate(plain):
+        if type(message) is not dict or type(message.get("content")) is not str or "tool_calls" in message:
+            plain[place] = _plain(message, place)
     try:
         msgspec.convert({"messages": plain}, _History)
     except msgspec.ValidationError as exc:
         _explain(plain, exc)
-    return plain
 
 
 def _plain(message: Any, place: int) -> dict[str, Any]:

@@ -44,6 +44,11 @@ _DRAIN_SECONDS = 0.25
 _MOST_WORDS = 200  # letters of aiohttp's own in a message
 _JUST_BEFORE = 0.01  # seconds before a deadline that count as it: clocks and timers differ by so much
 _MOST_TIMEOUTS = 64  # different connect limits that are remembered
+_LARGE = 1 << 19  # bytes, more than asyncio asks for in a read
+
+# asyncio makes room for 256 KiB at each read. glibc asks the system for that much anew each time, and gives it back,
+# until a piece as large has been freed once (mallopt(3), M_MMAP_THRESHOLD): this is that piece, and saves 30 us a read.
+bytes(_LARGE)
 
 
 class HttpResponse(Struct, frozen=True, gc=False):

@@ -388,7 +388,9 @@ class ChatRequest(Request, kw_only=True, gc=False):
 
     messages:  as OpenAI spells them, plain dicts and lists, fields that we do not know included
     params:    the given arguments of `create`, None left out, options of the call not among them
+    texts:     whether each message is known to be a role and a text, and nothing else
     """
 
     messages: list[dict[str, Any]]
     params: dict[str, Any]
+    texts: bool = False

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
+from aiohttp.connector import Connection
 from loopback import Answer, Loopback, soon
 
 from onellm.errors import APIConnectionError, ConfigurationError
@@ -159,7 +160,7 @@ async def test_write_to_a_closing_connection_is_no_connection(
     loopback.plays(ANSWER)
     sent = prepared.Request.send
 
-    async def closes_first(self: prepared.Request, conn: prepared.Connection) -> object:
+    async def closes_first(self: prepared.Request, conn: Connection) -> object:
         assert conn.protocol is not None
         assert conn.protocol.transport is not None
         conn.protocol.transport.close()

@@ -168,6 +168,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
 
     def encode_messages(self, request: ChatRequest) -> list[dict[str, Any]]:
         """The history as the host takes it."""
+        if request.texts:
+            return request.messages
         quirks = (
             self.flat_content
             or self.flat_text
