@@ -322,7 +322,9 @@ class AsyncChatCompletions:
             kept = Checkpoint(checkpoint, {"call": "chat.completions.map", **same(defaults)})
 
         async def ask(arguments: dict[str, Any]) -> ChatCompletion:
-            return cast("ChatCompletion", await self.create(**arguments))
+            reply = cast("ChatCompletion", await self.create(**arguments))
+            reply.head = None  # results are kept by the thousand, and headers are larger than most answers
+            return reply
 
         in_batches = mode == "batch"
         return AsyncChatMap(
