@@ -319,7 +319,7 @@ class AsyncChatCompletions:
         if checkpoint is not None:
             from onellm.pipeline.checkpoint import Checkpoint  # noqa: PLC0415 - imports sqlite3
 
-            kept = Checkpoint(checkpoint, {"call": "chat.completions.map", **same(defaults)})
+            kept = Checkpoint(checkpoint, {"call": "chat.completions.map", **same(self._core.merged(defaults))})
 
         async def ask(arguments: dict[str, Any]) -> ChatCompletion:
             reply = cast("ChatCompletion", await self.create(**arguments))
