@@ -307,6 +307,8 @@ class AsyncChatCompletions:
         if defaults.get("tools"):
             defaults["tools"] = _schemas(defaults["tools"])
         defaults = validation.params(defaults, ChatParams, "chat.completions.map")
+        usual = self._core.merged(defaults)  # what is asked is the client's to say, too, and tells checkpoints apart
+        defaults |= {name: usual[name] for name in ("extra_body", "extra_query") if name in usual}
         if model is not None:
             self._core.require(self._core.split(model)[0], "chat" if mode == "requests" else "batches")
             defaults["model"] = model
@@ -319,7 +321,7 @@ class AsyncChatCompletions:
         if checkpoint is not None:
             from onellm.pipeline.checkpoint import Checkpoint  # noqa: PLC0415 - imports sqlite3
 
-            kept = Checkpoint(checkpoint, {"call": "chat.completions.map", **same(self._core.merged(defaults))})
+            kept = Checkpoint(checkpoint, {"call": "chat.completions.map", **same(defaults)})
 
         async def ask(arguments: dict[str, Any]) -> ChatCompletion:
             reply = cast("ChatCompletion", await self.create(**arguments))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from onellm import config as config_module
 from onellm.config import Config
@@ -55,11 +55,12 @@ _OPTIONS = ("timeout", "max_retries", "on_unsupported", *_KEPT)
 
 
 class Bound(Struct, frozen=True):
-    """A provider with this client's settings for it."""
+    """A provider with this client's settings for it. `mark` is its own: what is worked out from it is kept by that."""
 
     provider: Provider
     settings: ProviderSettings
     operations: frozenset[str]
+    mark: object = field(default_factory=object)
 
 
 class Core:
@@ -89,7 +90,7 @@ class Core:
         self._transport: Transport | None = None
         self._transports: dict[str, Transport] = {}
         self._bound: dict[str, Bound] = {}
-        self._usual: dict[int, Options] = {}  # by the id of the settings, which they hold: others are other options
+        self._usual: dict[object, Options] = {}  # by `Bound.mark`
         self._models: dict[str, tuple[str, str]] = {}
         self._around = dict(around)
         self._bindings: dict[str, Binding] = {}
@@ -153,7 +154,7 @@ class Core:
         """Add a provider to this client; one that was used under its name before is forgotten."""
         self.registry.register(provider)
         if (bound := self._bound.pop(provider.name, None)) is not None:
-            self._usual.pop(id(bound.settings), None)
+            self._usual.pop(bound.mark, None)
         if self._binding is not None:
             self._binding.forget(provider.name)
         if self._pacing is not None:
@@ -263,7 +264,7 @@ class Core:
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""
         taken = {name: given.pop(name) for name in _OPTIONS if name in given} if given else None
-        if not taken and (usual := self._usual.get(id(bound.settings))) is not None:
+        if not taken and (usual := self._usual.get(bound.mark)) is not None:
             return usual
         if self._closed:
             raise ClientClosedError("this client is closed; the one that it was made of may be open")
@@ -289,7 +290,7 @@ class Core:
             execution=self.execution(taken),
         )
         if usually:  # nearly all calls give none: what they share is made once
-            self._usual[id(bound.settings)] = options
+            self._usual[bound.mark] = options
         return options
 
     def _pace(self, pace: "Pace | None") -> "Pace | None":
