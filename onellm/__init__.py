@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from onellm.types.execution import Breaker, CircuitState, Route
     from onellm.types.functions import FunctionTool
     from onellm.types.google import GoogleOptions, LiveOptions
+    from onellm.types.headers import Headers
     from onellm.types.limits import Limits, RedisLimits
     from onellm.types.ollama import OllamaOptions
     from onellm.types.options import Hedge, HttpOptions, Timeouts
@@ -239,6 +240,7 @@ _HOMES = {
     "types.execution": ("Breaker", "CircuitState", "Route"),
     "types.functions": ("FunctionTool",),
     "types.google": ("GoogleOptions", "LiveOptions"),
+    "types.headers": ("Headers",),
     "types.limits": ("Limits", "RedisLimits"),
     "types.ollama": ("OllamaOptions",),
     "types.options": ("Hedge", "HttpOptions", "Timeouts"),
@@ -357,6 +359,7 @@ __all__ = [
     "File",
     "FunctionTool",
     "GoogleOptions",
+    "Headers",
     "HeardAudio",
     "Hedge",
     "HttpOptions",

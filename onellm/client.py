@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from typing_extensions import Unpack
 
 from onellm import config as config_module
 from onellm.errors import ConfigurationError
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.providers.registry import DEFAULT, Registry
+from onellm.resources import validation
 from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
 from onellm.resources.embeddings import AsyncEmbeddings
@@ -20,6 +23,7 @@ from onellm.types.options import (
     Hedge,
     HttpOptions,
     LogLevel,
+    ModelOptions,
     OnInterrupt,
     OnUnsupported,
     Timeouts,
@@ -192,6 +196,28 @@ class AsyncOneLLM:
         self.embeddings = AsyncEmbeddings(self._core)
         self.models = AsyncModels(self._core)
 
+    def with_options(self, **options: Unpack[ModelOptions]) -> Self:
+        """This client with other defaults for the options of its calls: `client.with_options(timeout=5, share=True)`.
+
+        It makes each call as if these stood in it, and what stands in the call itself goes before them; of
+        `extra_headers`, `extra_query` and `extra_body` there is what stands in either. An option that a call does not
+        take does not concern it. All else is this client's: connections, providers, keys, limits, caches, counts.
+
+        Closing it does not close this one, whose connections they are; closing this one closes both.
+
+        Raises:
+            UsageError: an option is wrong, as a call with it would say.
+        """
+        given = validation.params(cast("dict[str, Any]", options), ModelOptions, "with_options", beyond=_SETTINGS)
+        client = type(self).__new__(type(self))
+        vars(client).update(attributes(self))
+        client._use(self._core.with_options(given))  # noqa: SLF001 - its own
+        return client
+
+    def _use(self, core: Core) -> None:
+        self._core = core
+        self.chat, self.embeddings, self.models = AsyncChat(core), AsyncEmbeddings(core), AsyncModels(core)
+
     @cached_property
     def audio(self) -> "AsyncAudio":
         """Text as speech, and speech as text."""
@@ -275,8 +301,7 @@ class AsyncOneLLM:
 
         def call(core: Core) -> object:
             client = AsyncOneLLM.__new__(AsyncOneLLM)
-            client._core = core  # noqa: SLF001 - its own
-            client.chat, client.embeddings, client.models = AsyncChat(core), AsyncEmbeddings(core), AsyncModels(core)
+            client._use(core)  # noqa: SLF001 - its own
             return preview.method(client, operation)(**arguments)
 
         return await preview.preview(self._core, call)
@@ -326,6 +351,19 @@ class AsyncOneLLM:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(default_provider={self._core.config.default_provider!r})"
+
+
+_SETTINGS = "keys, hosts and other settings are given to a client when it is made"
+
+
+def attributes(client: object) -> dict[str, Any]:
+    """What a client holds, but for the namespaces that it made when they were first asked for."""
+    kind = type(client)
+    return {
+        name: value
+        for name, value in vars(client).items()
+        if not isinstance(getattr(kind, name, None), cached_property)
+    }
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class OneLLMError(Exception):
     request_id:   the provider's id of the request, for its support desk
     retry_after:  seconds that the provider asked to wait
     raw:          the error body as received
-    headers:      of the answer, their names in lower case, cookies left out; empty where there was none
+    headers:      of the answer, looked up by names in any case, cookies left out; empty where there was none
     """
 
     retryable: bool = False
@@ -132,7 +132,7 @@ class OneLLMError(Exception):
 
 
 class ErrorResponse:
-    """An answer that refused. Names of headers are in lower case."""
+    """An answer that refused. Headers are looked up by names in any case."""
 
     def __init__(self, status_code: int, headers: "Mapping[str, str]", content: bytes) -> None:
         self.status_code = status_code

@@ -121,6 +121,20 @@ async def test_a_call_is_few_calls(client: Any, loopback: Loopback) -> None:
     assert sum(calls.values()) <= 46, calls
 
 
+async def test_a_call_with_other_defaults_is_as_few_calls(client: Any, loopback: Loopback) -> None:
+    """What a client of `with_options` adds is worked out once, and not in each call."""
+    message = {"role": "assistant", "content": "Hello"}
+    loopback.plays(Answer(chunks=[{"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}]))
+    copy = client.with_options(timeout=60, max_retries=0, on_unsupported="drop", priority=1, extra_body={})
+    counts: list[Counter[str]] = []
+    for each in (client, copy):
+        await each.chat.completions.create(**ASK)
+        with counted() as calls:
+            await each.chat.completions.create(**ASK)
+        counts.append(calls)
+    assert counts[0] == counts[1]
+
+
 @contextmanager
 def no_collections() -> Generator[None]:
     """The collector looks only when it is told to."""
@@ -164,6 +178,27 @@ async def test_a_call_in_flight_is_few_objects_for_the_collector(client: Any, lo
         loopback.disconnect()
     ours = await tracked_in_flight(loopback, lambda: client.chat.completions.create(**ASK), 1000)
     assert ours - least <= 7.5, (ours, least)
+
+
+async def test_an_answer_that_is_kept_keeps_a_mapping_and_no_copy(client: Any, loopback: Loopback) -> None:
+    """The list of its choices, and its headers: aiohttp's mapping and the view that aiohttp gave of it."""
+    body = json.dumps({"id": "1", "choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}).encode()
+    loopback.plays(Answer(chunks=[body], length=len(body), headers={f"x-{number}": "1" for number in range(20)}))
+    await client.chat.completions.create(**ASK)
+    tracked: list[int] = []
+    for headers in (True, False):
+        with no_collections():
+            before = len(gc.get_objects())
+            kept = [await client.chat.completions.create(**ASK) for _ in range(200)]
+            if not headers:
+                for reply in kept:
+                    reply.head = None
+            loopback.requests.clear()
+            gc.collect()
+            tracked.append(len(gc.get_objects()) - before)
+        assert kept.pop().choices
+        del kept
+    assert (tracked[0] - tracked[1]) / 200 <= 2.05, tracked
 
 
 @pytest.mark.usefixtures("loopback")

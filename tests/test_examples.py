@@ -175,6 +175,11 @@ def sends_options(requests: list[Recorded]) -> None:
     assert (chat["think"], chat["keep_alive"], chat["options"]) == ("low", "10m", {"num_ctx": 8192})
 
 
+def sends_whose_they_are(requests: list[Recorded]) -> None:
+    said = [(request.headers.get("x-tenant"), request.headers.get("x-trace")) for request in requests]
+    assert said == [(None, None), ("acme", None), ("acme", "42"), (None, None)]
+
+
 ERRORS = r"""You said: Hello
 You said:\s
 fix the call: no provider 'opnai': did you mean openai.*
@@ -247,6 +252,11 @@ RUNS = {
         sends_a_file,
     ),
     "gemini": Runs(GOOGLE, ["POST models/gemini-3.8-flash:generateContent"] * 2),
+    "headers": Runs(
+        r"You said: Hello\n200 application/json\nrequests left: not said\n200 text/event-stream\nYou said: And again\n"
+        r"404 application/json\n",
+        [CHAT, CHAT, "GET models/no-such-model"],
+    ),
     "hedging": Runs(r"mistral: You said: Is the line slow\?\n", [CHAT] * 2),
     "hooks": Runs(
         r"chat.completions.create: request 1, to openai/gpt-5.4-mini\n429: openai/gpt-5.4-mini in 0.\d+ s\n"
@@ -345,6 +355,11 @@ RUNS = {
     "translation": Runs(r"Hello there.\n", ["POST audio/translations"], sends_recordings),
     "typed_answers": Runs(r"Rome: 1 ingredients, high effort\n(?s:.*)at last: \['Rome'\]\n", [CHAT] * 2, sends_types),
     "vision": Runs(r"You said: What is in this image\?\n", [CHAT], sends_an_image),
+    "with_options": Runs(
+        r"You said: Hello\nYou said: Hello from acme\nYou said: Hello, traced\ntoo late: total\n",
+        [CHAT] * 4,
+        sends_whose_they_are,
+    ),
 }
 RUN_BY_ANOTHER = {"llama_server"}  # the demo starts it
 RUN_BY_VOICE = {"realtime_voice", "realtime_transcription"}  # tests of their own, below

@@ -46,6 +46,7 @@ from onellm.types.audio import (
 )
 from onellm.types.caching import CacheHit
 from onellm.types.files import FileInput
+from onellm.types.headers import Headers
 
 
 class TranscriptionStream:
@@ -61,6 +62,16 @@ class TranscriptionStream:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._async.request_id
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer, from its beginning on; empty where it comes from a cache, or not by HTTP."""
+        return self._async.headers
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return self._async.status_code
 
     @property
     def restarts(self) -> int:
@@ -141,6 +152,16 @@ class SpeechStream:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._async.request_id
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer, from its beginning on; empty where it comes from a cache, or not by HTTP."""
+        return self._async.headers
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return self._async.status_code
 
     @property
     def restarts(self) -> int:
@@ -232,6 +253,16 @@ class SpeechResponse:
     @property
     def content_length(self) -> int | None:
         return self._async.content_length
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer; empty where the bytes came inside of another one."""
+        return self._async.headers
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return self._async.status_code
 
     @property
     def content(self) -> bytes:

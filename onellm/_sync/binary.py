@@ -10,6 +10,7 @@ from typing import Self
 from onellm._sync.iteration import each
 from onellm._sync.portal import run
 from onellm.resources.binary import AsyncBinaryResponse
+from onellm.types.headers import Headers
 
 
 class BinaryResponse:
@@ -46,6 +47,16 @@ class BinaryResponse:
     @property
     def content_length(self) -> int | None:
         return self._async.content_length
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer; empty where the bytes came inside of another one."""
+        return self._async.headers
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return self._async.status_code
 
     @property
     def content(self) -> bytes:

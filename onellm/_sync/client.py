@@ -7,6 +7,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from typing_extensions import Unpack
+
 from onellm._sync.audio import Audio
 from onellm._sync.batches import Batches
 from onellm._sync.chat import Chat
@@ -21,7 +23,7 @@ from onellm._sync.portal import run
 from onellm._sync.realtime import Realtime
 from onellm._sync.rerank import Rerank
 from onellm._sync.responses import Responses
-from onellm.client import AsyncOneLLM
+from onellm.client import AsyncOneLLM, attributes
 from onellm.policy.retry import RetryPolicy
 from onellm.providers.protocols import Provider
 from onellm.types.limits import Limits
@@ -30,6 +32,7 @@ from onellm.types.options import (
     Hedge,
     HttpOptions,
     LogLevel,
+    ModelOptions,
     OnInterrupt,
     OnUnsupported,
     Timeouts,
@@ -174,6 +177,25 @@ class OneLLM:
         twin = cls.__new__(cls)
         twin._hold(held)  # noqa: SLF001 - its own
         return twin
+
+    def _like(self, held: AsyncOneLLM) -> Self:
+        twin = self._around(held)
+        vars(twin).update(attributes(self) | vars(twin))
+        return twin
+
+    def with_options(self, **options: Unpack[ModelOptions]) -> Self:
+        """This client with other defaults for the options of its calls: `client.with_options(timeout=5, share=True)`.
+
+        It makes each call as if these stood in it, and what stands in the call itself goes before them; of
+        `extra_headers`, `extra_query` and `extra_body` there is what stands in either. An option that a call does not
+        take does not concern it. All else is this client's: connections, providers, keys, limits, caches, counts.
+
+        Closing it does not close this one, whose connections they are; closing this one closes both.
+
+        Raises:
+            UsageError: an option is wrong, as a call with it would say.
+        """
+        return self._like(self._async.with_options(**options))
 
     @cached_property
     def audio(self) -> "Audio":

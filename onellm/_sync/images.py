@@ -15,6 +15,7 @@ from onellm._sync.portal import run
 from onellm.resources.images import AsyncImages, AsyncImageStream
 from onellm.types.caching import CacheHit
 from onellm.types.files import FileInput
+from onellm.types.headers import Headers
 from onellm.types.images import (
     ImageEditParams,
     ImageInput,
@@ -38,6 +39,16 @@ class ImageStream:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._async.request_id
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer, from its beginning on; empty where it comes from a cache, or not by HTTP."""
+        return self._async.headers
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return self._async.status_code
 
     @property
     def restarts(self) -> int:

@@ -8,6 +8,7 @@ from typing import Generic, overload
 from onellm._sync.iteration import each
 from onellm._sync.portal import run
 from onellm.resources.pages import AsyncPage, T
+from onellm.types.headers import Headers
 
 
 class Page(Generic[T]):
@@ -43,6 +44,16 @@ class Page(Generic[T]):
     @property
     def adjustments(self) -> tuple[str, ...]:
         return self._async.adjustments
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer."""
+        return self._async.headers
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return self._async.status_code
 
     @property
     def has_more(self) -> bool:

@@ -13,6 +13,7 @@ from onellm._sync.portal import run
 from onellm.resources.parsing import AsyncParsedChatCompletionStream, T
 from onellm.types.caching import CacheHit
 from onellm.types.chat import ChatCompletionChunk
+from onellm.types.headers import Headers
 from onellm.types.parsed import ParsedChatCompletion
 
 
@@ -26,6 +27,16 @@ class ParsedChatCompletionStream(Generic[T]):
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._async.request_id
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer, from its beginning on; empty where it comes from a cache, or not by HTTP."""
+        return self._async.headers
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return self._async.status_code
 
     @property
     def restarts(self) -> int:

@@ -16,6 +16,7 @@ from onellm._sync.pages import Page
 from onellm._sync.portal import run
 from onellm.resources.responses import AsyncInputItems, AsyncInputTokens, AsyncResponses, AsyncResponseStream
 from onellm.types.caching import CacheHit
+from onellm.types.headers import Headers
 from onellm.types.options import CallOptions
 from onellm.types.response_events import ResponseStreamEvent
 from onellm.types.response_items import ResponseOutputItem
@@ -43,6 +44,16 @@ class ResponseStream:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._async.request_id
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer, from its beginning on; empty where it comes from a cache, or not by HTTP."""
+        return self._async.headers
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return self._async.status_code
 
     @property
     def restarts(self) -> int:

@@ -15,6 +15,7 @@ from onellm.policy.request_key import request_key
 from onellm.providers.protocols import AnswerStream
 from onellm.types.base import Answer
 from onellm.types.caching import CacheHit, CacheStore
+from onellm.types.headers import Head, head_of
 
 _MOST_STREAMED = 16 << 20  # bytes of a stream that are held to be kept
 _SAID_EVERY = 60.0  # seconds between two warnings of a store that cannot be reached
@@ -140,6 +141,11 @@ class RecordedStream:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._source.request_id
+
+    @property
+    def head(self) -> Head | None:
+        """The status and headers of the answer."""
+        return head_of(self._source)
 
     @property
     def restarts(self) -> int:

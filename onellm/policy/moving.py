@@ -7,6 +7,7 @@ from onellm.errors import OneLLMError
 from onellm.providers.protocols import AnswerStream
 from onellm.types.chat import ChatCompletionChunk
 from onellm.types.completions import Completion
+from onellm.types.headers import Head, head_of
 
 _BEFORE_CONTENT = frozenset(
     {
@@ -84,6 +85,11 @@ class MovingStream:
         """The provider's id of the request."""
         return self._source.request_id
 
+    @property
+    def head(self) -> Head | None:
+        """The status and headers of the answer that it comes from now."""
+        return head_of(self._source)
+
     async def read(self) -> Sequence[Any]:
         """The chunks of one network read; none is the end."""
         if self._first:
@@ -142,6 +148,11 @@ class WatchedStream:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._source.request_id
+
+    @property
+    def head(self) -> Head | None:
+        """The status and headers of the answer."""
+        return head_of(self._source)
 
     @property
     def restarts(self) -> int:

@@ -13,6 +13,7 @@ from onellm.errors import DeadlineExceededError, OneLLMError
 from onellm.policy.answer_codec import Codec, codec_of
 from onellm.policy.execution import Exchange
 from onellm.policy.request_key import request_key
+from onellm.types.headers import head_of
 
 _SAME_ANSWER = frozenset({"create_embeddings", "create_moderation", "create_rerank"})
 
@@ -129,7 +130,9 @@ class _Flight:
             raise copy.copy(exc) from exc.__cause__
         if self._written is None:
             raise _NoCopy
-        return self._codec.decode(self._written)
+        answer = self._codec.decode(self._written)
+        answer.head = head_of(self._task.result())
+        return answer
 
     async def wait(self, until: float | None) -> Any:
         """The answer itself."""

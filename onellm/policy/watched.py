@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from onellm.policy.execution import Exchange
 from onellm.policy.moving import WatchedStream
 from onellm.providers.protocols import AnswerStream, Binary
+from onellm.types.headers import head_of
 
 
 class Watch(Protocol):
@@ -56,6 +57,7 @@ class BytesToTheirEnd:
         self.adjustments = source.adjustments
         self.content_type = source.content_type
         self.content_length = source.content_length
+        self.head = head_of(source)
 
     async def read(self) -> bytes:
         """What has come since the last read; b"" is the end."""

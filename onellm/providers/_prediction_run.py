@@ -20,6 +20,7 @@ from onellm.providers.protocols import Call, ResponseStream
 from onellm.providers.sending import refusal
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from onellm.types.chat_params import ChatRequest
+from onellm.types.headers import head_of
 from onellm.types.request import Request
 
 _TELLING = 2.0  # seconds in which the host is told that a run was given up
@@ -200,7 +201,7 @@ class PredictionStream:
     """
 
     def __init__(self, run: Run, dialect: Predictions, prediction: Prediction, request: ChatRequest, name: str) -> None:
-        self.request_id = prediction.request_id
+        self.request_id, self.head = prediction.request_id, head_of(prediction)
         self._run = run
         self._dialect = dialect
         self._prediction = prediction
@@ -275,6 +276,7 @@ class PredictionStream:
         for made in (*chunks, self._final):
             made.provider, made.request_id = self._name, self.request_id
         self._final.adjustments = tuple(self._request.adjustments)
+        self._final.head = self.head
         return chunks
 
     def final(self) -> ChatCompletion:

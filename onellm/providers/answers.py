@@ -14,6 +14,7 @@ from onellm.errors import (
 )
 from onellm.providers.protocols import Call, ResponseStream
 from onellm.types.base import Answer
+from onellm.types.headers import Head, as_head
 from onellm.types.request import Request
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -27,6 +28,7 @@ class HttpBinary:
     def __init__(self, provider: str, request: Request, response: ResponseStream) -> None:
         self.provider = provider
         self.request_id = request_id(response.headers)
+        self.head: Head | None = as_head(response.status, response.headers)
         self.adjustments = tuple(request.adjustments)
         self.content_type = response.headers.get("Content-Type", "application/octet-stream")
         length = response.headers.get("Content-Length", "")
@@ -99,6 +101,7 @@ class HttpAnswerStream(Generic[ChunkT, AnswerT]):
         self, provider: str, request: Request, response: ResponseStream, reducer: Reducer[ChunkT, AnswerT]
     ) -> None:
         self.request_id = request_id(response.headers)
+        self.head: Head | None = as_head(response.status, response.headers)
         self._provider = provider
         self._model = request.model
         self._adjustments = tuple(request.adjustments)
@@ -164,6 +167,7 @@ class HttpAnswerStream(Generic[ChunkT, AnswerT]):
     async def _finish(self, final: AnswerT) -> None:
         final.provider = self._provider
         final.request_id = self.request_id
+        final.head = self.head
         final.adjustments = self._adjustments
         await self._response.finish()
         note_usage(self._response, final)

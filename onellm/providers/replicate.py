@@ -38,6 +38,7 @@ from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
 from onellm.types.files import InputFile
+from onellm.types.headers import head_of
 from onellm.types.images import Image, ImageRequest, ImagesResponse
 from onellm.types.models import ModelInfo
 from onellm.types.pages import Listing
@@ -161,7 +162,7 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
             schema = await self._schema(request.model, run)
             prediction = await self._whole(run, request, schema, encode_speech(request, schema))
             binary = await self._file(urls_of(prediction)[0], run, request)
-            binary.request_id = prediction.request_id
+            binary.request_id, binary.head = prediction.request_id, head_of(prediction)
             await binary.open()
         except OneLLMError as exc:
             locate(exc, self.name, request.model)
@@ -198,7 +199,7 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
         http = encode_page(_DIALECT.prefix, query)
         listing = await HOST.fetch(_DIALECT, lambda: http, lambda body: decode_page(body, query), call)
         for model in listing.data:
-            model.provider, model.request_id = self.name, listing.request_id
+            model.provider, model.request_id, model.head = self.name, listing.request_id, head_of(listing)
         return listing
 
     async def retrieve_model(self, model: str, call: Call) -> ModelInfo:
@@ -275,7 +276,7 @@ class ReplicateProvider(Struct, frozen=True, kw_only=True):
 
     def _signed(self, reply: AnswerT, prediction: Prediction, request: Request) -> AnswerT:
         reply.provider = self.name
-        reply.request_id = prediction.request_id
+        reply.request_id, reply.head = prediction.request_id, head_of(prediction)
         reply.adjustments = tuple(request.adjustments)
         reply.raw = prediction.raw
         return reply

@@ -15,6 +15,7 @@ from onellm.providers.answers import HttpAnswerStream, HttpBinary, locate, note_
 from onellm.providers.auth import BEARER, Auth, Outgoing, Renews, previewed_headers
 from onellm.providers.protocols import Binary, Call, Pace, ProviderSettings, Response, ResponseStream
 from onellm.types.base import Answer
+from onellm.types.headers import Headers, as_head
 from onellm.types.options import SharedHeaders
 from onellm.types.pages import Listing, ListRequest
 from onellm.types.request import Request
@@ -25,8 +26,8 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 ChunkT = TypeVar("ChunkT", bound=Answer)
 
 _USER_AGENT = "onellm"
+_OK = 200
 _REDIRECT = 300
-_COOKIES = ("set-cookie", "set-cookie2")
 _HTTP_ERROR = 400
 _UNAUTHORIZED = 401
 
@@ -63,6 +64,7 @@ class HttpHost(Struct, frozen=True, kw_only=True):
             locate(exc, self.name, request.model)
         reply.provider = self.name
         reply.request_id = request_id(response.headers)
+        reply.head = response.headers if response.status == _OK else (response.status, response.headers)
         if request.adjustments:
             reply.adjustments = tuple(request.adjustments)
         self.read_headers(reply, response.headers)
@@ -103,10 +105,11 @@ class HttpHost(Struct, frozen=True, kw_only=True):
         return listing
 
     def _sign(self, received: Sequence[Answer], response: Response) -> None:
-        found = request_id(response.headers)
+        found, head = request_id(response.headers), as_head(response.status, response.headers)
         for each in received:
             each.provider = self.name
             each.request_id = found
+            each.head = head
 
     async def ask_stream(
         self, dialect: StreamDialect[RequestT, AnswerT, ChunkT], request: RequestT, call: Call
@@ -283,7 +286,7 @@ def refusal(dialect: ErrorDecoder, status: int, headers: Mapping[str, str], body
     """The exception for an answer that is none. A redirect is one: following it would take the key elsewhere."""
     if status >= _HTTP_ERROR:
         error = dialect.decode_error(status, headers, body, now=time.time())
-        error.headers = {name.lower(): value for name, value in headers.items() if name.lower() not in _COOKIES}
+        error.headers = Headers(headers)
         return error
     where = headers.get("location", "nowhere").partition("?")[0]
     return APIStatusError(

@@ -68,6 +68,9 @@ class AsyncBatchResults:
         await self.aclose()
 
 
+_OF_THE_BATCH = ("extra_body", "extra_query")  # and not of its file
+
+
 class AsyncBatches:
     """Many requests that a provider answers within a day, for less. `provider` names whose; the default provider's
     where it is not given, and no model says another.
@@ -75,7 +78,7 @@ class AsyncBatches:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._files = AsyncFiles(core)
+        self._files = AsyncFiles(core.without(*_OF_THE_BATCH))
         self._sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     async def create(

@@ -9,6 +9,7 @@ from typing import Self
 
 from onellm.errors import InvalidRequestError, ResponseDecodeError
 from onellm.providers.protocols import Binary
+from onellm.types.headers import Headers, headers_of, status_of
 
 _WRITE = 1 << 20  # bytes collected before they are written: a hop to a thread costs 50 us
 
@@ -35,6 +36,16 @@ class AsyncBinaryResponse:
         self._max = max_bytes
         self._content: bytes | None = None
         self._begun = False
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer; empty where the bytes came inside of another one."""
+        return headers_of(self._source)
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return status_of(self._source)
 
     @property
     def content(self) -> bytes:

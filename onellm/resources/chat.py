@@ -307,6 +307,8 @@ class AsyncChatCompletions:
         if defaults.get("tools"):
             defaults["tools"] = _schemas(defaults["tools"])
         defaults = validation.params(defaults, ChatParams, "chat.completions.map")
+        usual = self._core.merged(defaults)  # what is asked is the client's to say, too, and tells checkpoints apart
+        defaults |= {name: usual[name] for name in ("extra_body", "extra_query") if name in usual}
         if model is not None:
             self._core.require(self._core.split(model)[0], "chat" if mode == "requests" else "batches")
             defaults["model"] = model
@@ -322,7 +324,9 @@ class AsyncChatCompletions:
             kept = Checkpoint(checkpoint, {"call": "chat.completions.map", **same(defaults)})
 
         async def ask(arguments: dict[str, Any]) -> ChatCompletion:
-            return cast("ChatCompletion", await self.create(**arguments))
+            reply = cast("ChatCompletion", await self.create(**arguments))
+            reply.head = None  # results are kept by the thousand, and headers are larger than most answers
+            return reply
 
         in_batches = mode == "batch"
         return AsyncChatMap(

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from onellm import config as config_module
 from onellm.config import Config
 from onellm.errors import (
+    ClientClosedError,
     ConfigurationError,
     InvalidRequestError,
     UnknownProviderError,
@@ -48,24 +49,18 @@ _AROUND = (
     *("deadline", "fallback_models", "fallback_on", "hedge", "on_interrupt"),
     *("answer_cache", "answer_cache_ttl", "share"),
 )
-_OPTIONS = (
-    "extra_body",
-    "extra_headers",
-    "extra_query",
-    "timeout",
-    "max_retries",
-    "on_unsupported",
-    "priority",
-    *_AROUND,
-)
+_JOINED = ("extra_body", "extra_headers", "extra_query")  # those of a call and of its client
+_KEPT = (*_JOINED, "priority", *_AROUND)  # as they are given, by `with_options`
+_OPTIONS = ("timeout", "max_retries", "on_unsupported", *_KEPT)
 
 
 class Bound(Struct, frozen=True):
-    """A provider with this client's settings for it."""
+    """A provider with this client's settings for it. `mark` is its own: what is worked out from it is kept by that."""
 
     provider: Provider
     settings: ProviderSettings
     operations: frozenset[str]
+    mark: object = field(default_factory=object)
 
 
 class Core:
@@ -89,13 +84,15 @@ class Core:
         self._http = http
         self._retry = retry
         self._http_session = http_session
+        self._defaults: dict[str, Any] = {}
+        self._whose: Core | None = None
+        self._closed = False
         self._transport: Transport | None = None
         self._transports: dict[str, Transport] = {}
         self._bound: dict[str, Bound] = {}
-        self._usual: dict[str, Options] = {}
+        self._usual: dict[object, Options] = {}  # by `Bound.mark`
         self._models: dict[str, tuple[str, str]] = {}
         self._around = dict(around)
-        self._binding: Binding | None = None
         self._bindings: dict[str, Binding] = {}
         self.ledger: Ledger | None = None
         if around or config.deadline is not None or (config.file and config.file.content.routes):
@@ -110,17 +107,54 @@ class Core:
     def transport(self) -> Transport:
         """What sends requests; made, and the HTTP library imported, when first asked for."""
         if self._transport is None:
-            from onellm.transport.http import HttpTransport  # noqa: PLC0415 - imports aiohttp
+            made = self._transports.get("http")
+            if made is None:
+                from onellm.transport.http import HttpTransport  # noqa: PLC0415 - imports aiohttp
 
-            # Two threads may come here at once: setdefault is one step, and one of the two is dropped unused.
-            self._transport = self._transports.setdefault("http", HttpTransport(self._http, self._http_session))
+                # Two threads may come here at once: setdefault is one step, and one of the two is dropped unused.
+                made = self._transports.setdefault("http", HttpTransport(self._http, self._http_session))
+            self._transport = made
         return self._transport
+
+    def with_options(self, given: dict[str, Any]) -> "Core":
+        """The inside of a client with other defaults for what goes with a call. All else is shared with this one.
+
+        Raises:
+            UsageError: one of them cannot be; says what a call with it would say.
+        """
+        config = structs.replace(
+            self.config,
+            timeouts=_timeouts(given.get("timeout"), self.config.timeouts),
+            deadline=given.get("deadline", self.config.deadline),
+            on_unsupported=given.get("on_unsupported", self.config.on_unsupported),
+        )
+        retry = _with_retries(self._retry, given.get("max_retries"))
+        kept = {name: given[name] for name in _KEPT if name in given}
+        kept |= {name: dict(kept[name]) for name in _JOINED if name in kept}  # what is done to them later is no matter
+        defaults = _merged(self._defaults, kept)
+        self.execution(defaults)  # what is wrong with it is known now
+        return self._with(config=config, _retry=retry, _defaults=defaults)
+
+    def _with(self, **changed: Any) -> "Core":
+        core = type(self).__new__(type(self))
+        vars(core).update({**vars(self), "_whose": self._whose or self, "_usual": {}, **changed})
+        return core
+
+    def without(self, *names: str) -> "Core":
+        """This, or where it has defaults for some of these options the same without them."""
+        if not any(name in self._defaults for name in names):
+            return self
+        return self._with(_defaults={name: value for name, value in self._defaults.items() if name not in names})
+
+    def merged(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What goes with a call that gives these options, but for times, retries and what is unsupported."""
+        return _merged(self._defaults, given)
 
     def register(self, provider: Provider) -> None:
         """Add a provider to this client; one that was used under its name before is forgotten."""
         self.registry.register(provider)
-        self._bound.pop(provider.name, None)
-        self._usual.pop(provider.name, None)
+        if (bound := self._bound.pop(provider.name, None)) is not None:
+            self._usual.pop(bound.mark, None)
         if self._binding is not None:
             self._binding.forget(provider.name)
         if self._pacing is not None:
@@ -133,12 +167,18 @@ class Core:
 
     def binding(self) -> "Binding":
         """What the client asks for around its calls; made when first asked for."""
-        if self._binding is None:
+        made = self._binding
+        if made is None:
             from onellm.resources.binding import Binding  # noqa: PLC0415 - for callers who ask for some of it
 
             # Two threads may come here at once: setdefault is one step, and one of the two is dropped unused.
-            self._binding = self._bindings.setdefault("one", Binding(self, self._around))
-        return self._binding
+            made = self._bindings.setdefault("one", Binding(self._whose or self, self._around))
+        return made
+
+    @property
+    def _binding(self) -> "Binding | None":
+        """What is asked for around calls, once something is: one for a client and those made of it."""
+        return self._bindings.get("one")
 
     def split(self, model: object) -> tuple[str, str]:
         """ "groq/llama-3.3-70b" into provider and the provider's own id; without a slash, the default provider's.
@@ -224,12 +264,12 @@ class Core:
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""
         taken = {name: given.pop(name) for name in _OPTIONS if name in given} if given else None
-        if not taken and (usual := self._usual.get(bound.provider.name)) is not None:
+        if not taken and (usual := self._usual.get(bound.mark)) is not None:
             return usual
-        taken = taken or {}
-        retries = taken.get("max_retries")
-        if retries is not None and retries < 0:
-            raise InvalidRequestError(f"max_retries: give a whole number from 0, not {retries}", param="max_retries")
+        if self._closed:
+            raise ClientClosedError("this client is closed; the one that it was made of may be open")
+        usually = not taken
+        taken = _merged(self._defaults, taken or {}) if self._defaults else taken or {}
         options = Options(
             provider=bound.provider.name,
             call=Call(
@@ -244,13 +284,13 @@ class Core:
                 pace=None if self._pacing is None else self._pace(self._pacing.of(bound.provider.name)),
                 priority=taken.get("priority", 0),
             ),
-            retry=self._retry if retries is None else _with_retries(self._retry, retries),
+            retry=_with_retries(self._retry, taken.get("max_retries")),
             on_unsupported=taken.get("on_unsupported", self.config.on_unsupported),
             extra_body=taken.get("extra_body"),
             execution=self.execution(taken),
         )
-        if not taken:  # nearly all calls have none: what they share is made once
-            self._usual[bound.provider.name] = options
+        if usually:  # nearly all calls give none: what they share is made once
+            self._usual[bound.mark] = options
         return options
 
     def _pace(self, pace: "Pace | None") -> "Pace | None":
@@ -276,9 +316,13 @@ class Core:
         return lambda: max(ends - time.monotonic(), _HARDLY_ANY)
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        if self._transport is not None:
-            await self._transport.aclose()
+        """Close the connections; where they are another's, take no more calls."""
+        if self._whose is not None:
+            self._closed = True
+            self._usual.clear()
+            return
+        if (transport := self._transports.get("http")) is not None:
+            await transport.aclose()
         if self._pacing is not None:
             await self._pacing.aclose()
 
@@ -368,8 +412,25 @@ def _timeouts(given: float | Timeouts | None, default: Timeouts) -> Timeouts:
     return default if given is None else config_module.timeouts(given, default)
 
 
-def _with_retries(policy: RetryPolicy, retries: int) -> RetryPolicy:
+def _with_retries(policy: RetryPolicy, retries: int | None) -> RetryPolicy:
+    if retries is None:
+        return policy
+    if retries < 0:
+        raise InvalidRequestError(f"max_retries: give a whole number from 0, not {retries}", param="max_retries")
     return structs.replace(policy, max_retries=retries)
+
+
+def _merged(defaults: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a call, or of a client: those that are given, and of dicts what is in either."""
+    merged = {**defaults, **given}
+    for name in _JOINED:
+        if name in defaults and name in given:
+            kept, own = defaults[name], given[name]
+            if name == "extra_headers":  # whose names are the same in any case
+                names = {header.lower() for header in own}
+                kept = {header: value for header, value in kept.items() if header.lower() not in names}
+            merged[name] = {**kept, **own}
+    return merged
 
 
 def environment_proxy(url: str) -> str | None:

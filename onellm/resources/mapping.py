@@ -20,7 +20,7 @@ class ProviderBatches:
     def __init__(self, core: Core, preview: Callable[..., Awaitable[PreviewedRequest]]) -> None:
         self._core = core
         self._preview = preview
-        self._batches = AsyncBatches(core)
+        self._batches = AsyncBatches(core.without("extra_body", "extra_query"))  # they are the requests'
 
     async def encode(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The body of the request."""

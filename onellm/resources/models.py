@@ -12,6 +12,7 @@ from onellm.resources.core import Core
 from onellm.resources.pages import AsyncPages
 from onellm.resources.streams import AsyncModelPull
 from onellm.types.capabilities import FLAGS, Capabilities, Capability, PublishedCapabilities
+from onellm.types.headers import head_of
 from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
 from onellm.types.options import CallOptions
 from onellm.types.pages import Listing
@@ -45,7 +46,9 @@ class AsyncModels:
             if isinstance(served, PagedModelProvider):
                 return await taken.send(served.list_models_page, query)
             models = await taken.send(served.list_models)
-            return Listing(data=models, provider=name, request_id=models[0].request_id if models else None)
+            page = Listing(data=models, provider=name, request_id=models[0].request_id if models else None)
+            page.head = head_of(models[0]) if models else None
+            return page
 
         return AsyncPages(fetch)
 

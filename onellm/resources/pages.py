@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from typing import Any, Generic, TypeVar, overload
 
 from onellm.errors import InvalidRequestError
+from onellm.types.headers import Headers, headers_of, status_of
 from onellm.types.pages import Listing
 
 T = TypeVar("T")
@@ -26,13 +27,23 @@ class AsyncPage(Generic[T]):
         self.request_id: str | None = listing.request_id
         self.raw: bytes = listing.raw
         self.adjustments: tuple[str, ...] = listing.adjustments
-        self._next = listing.next
+        self._listing = listing
         self._fetch = fetch
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer."""
+        return headers_of(self._listing)
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return status_of(self._listing)
 
     @property
     def has_more(self) -> bool:
         """Whether a page follows."""
-        return bool(self._next)
+        return bool(self._listing.next)
 
     def has_next_page(self) -> bool:
         """Whether a page follows."""
@@ -40,7 +51,7 @@ class AsyncPage(Generic[T]):
 
     def next_page_info(self) -> dict[str, str] | None:
         """The query that asks for the next page; None where this is the last."""
-        return dict(self._next) or None
+        return dict(self._listing.next) or None
 
     async def get_next_page(self) -> "AsyncPage[T]":
         """The page that follows.
@@ -49,9 +60,9 @@ class AsyncPage(Generic[T]):
             InvalidRequestError: this is the last.
             APIConnectionError, APIStatusError: no answer, or a refusal.
         """
-        if not self._next:
+        if not self._listing.next:
             raise InvalidRequestError("this is the last page; has_next_page() says whether one follows")
-        return AsyncPage(await self._fetch(self._next), self._fetch)
+        return AsyncPage(await self._fetch(self._listing.next), self._fetch)
 
     async def iter_pages(self) -> AsyncIterator["AsyncPage[T]"]:
         """This page and all that follow, each asked for when it is wanted."""

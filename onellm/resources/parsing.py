@@ -7,6 +7,7 @@ from onellm.errors import InvalidRequestError, ResponseValidationError
 from onellm.resources.streams import AsyncAnswerStream, AsyncChatCompletionStream
 from onellm.types.answer_types import AnswerType
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk, Choice
+from onellm.types.headers import Head, head_of
 from onellm.types.parsed import ParsedChatCompletion, parsed_completion
 
 if TYPE_CHECKING:
@@ -180,6 +181,10 @@ class ParsedSource(Generic[T]):
     @property
     def request_id(self) -> str | None:
         return self._source.request_id
+
+    @property
+    def head(self) -> Head | None:
+        return head_of(self._source)
 
     async def read(self) -> Sequence[ChatCompletionChunk]:
         chunks = await self._source.read()

@@ -10,6 +10,7 @@ from onellm.types.base import Answer
 from onellm.types.caching import CacheHit
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.completions import Completion
+from onellm.types.headers import Headers, headers_of, status_of
 from onellm.types.models import PullProgress
 
 ChunkT = TypeVar("ChunkT", bound=Answer)
@@ -30,6 +31,16 @@ class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self._source.request_id
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer, from its beginning on; empty where it comes from a cache, or not by HTTP."""
+        return headers_of(self._source)
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return status_of(self._source)
 
     @property
     def restarts(self) -> int:

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
 from onellm.types.file_objects import FileObject, FileRequest
 from onellm.types.files import FilePath, InputFile, OneShot, Source
+from onellm.types.headers import head_of
 
 if TYPE_CHECKING:
     from onellm.policy.execute import Options
@@ -66,6 +67,7 @@ async def send_in_parts(  # noqa: PLR0917 - what the call is made of
     if done.file is None:
         raise ResponseDecodeError(f"upload {upload.id} ended without a file", provider=done.provider, body=done.raw)
     done.file.provider, done.file.request_id = done.provider, done.request_id
+    done.file.head = head_of(done)
     return done.file
 
 

@@ -27,8 +27,15 @@ class _History(Struct):
     messages: list[Message]
 
 
-def params(given: Mapping[str, Any], known: Any, call: str) -> dict[str, Any]:
+def params(
+    given: Mapping[str, Any],
+    known: Any,
+    call: str,
+    beyond: str = "what a provider takes beyond this goes into extra_body={...}",
+) -> dict[str, Any]:
     """The given arguments, checked against a TypedDict; those that are None are left out.
+
+    beyond:  said of an argument that does not exist
 
     Raises:
         InvalidRequestError: an argument does not exist, or its value does not fit.
@@ -39,10 +46,8 @@ def params(given: Mapping[str, Any], known: Any, call: str) -> dict[str, Any]:
     for name in given:
         if name not in names:
             near = nearest(name, names)
-            hint = (
-                f"; did you mean {near}?" if near else "; what a provider takes beyond this goes into extra_body={...}"
-            )
-            raise InvalidRequestError(f"{call} has no argument {name!r}{hint}", param=name)
+            hint = f"did you mean {near}?" if near else beyond
+            raise InvalidRequestError(f"{call} has no argument {name!r}; {hint}", param=name)
     checked = {name: value for name, value in given.items() if value is not None}
     try:
         msgspec.convert(checked, known)

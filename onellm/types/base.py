@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from onellm.errors import OneLLMError
 from onellm.types.caching import CacheHit
+from onellm.types.headers import Head, Headers, headers_of, status_of
 
 # The names under which our own fields would stand on the wire: no provider has these keys, so a provider's
 # own `provider` or `raw` cannot end up in ours (OpenRouter sends a `provider`).
@@ -36,7 +37,18 @@ class Model(Struct, kw_only=True, gc=False, repr_omit_defaults=True):
         return (msgspec.json.format(text, indent=indent) if indent is not None else text).decode()
 
 
-class Answer(Model, kw_only=True, gc=False):
+class _Received:
+    """What is known of an answer beside its fields, and so takes no part in comparing, encoding and copying it.
+
+    head:  its status and headers, where it came by HTTP
+    """
+
+    __slots__ = ("head",)
+
+    head: Head | None
+
+
+class Answer(Model, _Received, kw_only=True, gc=False):
     """A received object that is a whole answer, or a chunk of one.
 
     provider:     the name of the provider that answered
@@ -58,6 +70,20 @@ class Answer(Model, kw_only=True, gc=False):
         shown = ((field.name, getattr(self, field.name), field.default) for field in structs.fields(self))
         fields = (f"{name}={value!r}" for name, value, default in shown if name != "raw" and value != default)
         return f"{type(self).__name__}({', '.join(fields)})"
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the HTTP answer: what is left of rate limits, ids, times.
+
+        They are not part of what the answer says: not of `==`, of `to_dict()`, nor of a copy. Empty for a chunk, whose
+        stream has them, for what comes from a cache or a file, and where there was no HTTP.
+        """
+        return headers_of(self)
+
+    @property
+    def status_code(self) -> int | None:
+        """The status of the HTTP answer; None where there are no `headers`."""
+        return status_of(self)
 
     @property
     def model_extra(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import field, structs
 
 from onellm.types.chat import ChatCompletion, ChatCompletionMessage, Choice
+from onellm.types.headers import head_of
 
 T = TypeVar("T")
 
@@ -38,7 +39,9 @@ def parsed_completion(reply: ChatCompletion, values: list[T | None]) -> ParsedCh
     """The answer with what was read of each choice."""
     whole = structs.asdict(reply)
     whole["choices"] = [_parsed_choice(*pair) for pair in zip(reply.choices, values, strict=True)]
-    return ParsedChatCompletion[T](**whole)
+    parsed = ParsedChatCompletion[T](**whole)
+    parsed.head = head_of(reply)
+    return parsed
 
 
 def _parsed_choice(choice: Choice, value: T | None) -> ParsedChoice[T]:

@@ -121,13 +121,21 @@ def files(client, folder):
     print(client.batches.retrieve(batch.id).status, batch.endpoint)
 
 
+def options(client):
+    patient = client.with_options(max_retries=1, timeout=20)
+    reply = patient.with_options(timeout=30).chat.completions.create(
+        model=CHAT, messages=[{"role": "user", "content": "Hello"}], extra_query={"trace": "1"}
+    )
+    print(type(patient) is type(client), reply.choices[0].message.content)
+
+
 def errors(client):
     ask = [{"role": "user", "content": "Hello"}]
     try:
         client.chat.completions.create(model=LIMITED, messages=ask)
     except openai.RateLimitError as exc:
         print(exc.status_code, exc.code, exc.type, exc.param, exc.request_id, exc.body["message"])
-        print(exc.response.status_code, exc.response.headers.get("retry-after"), exc.response.json()["error"]["code"])
+        print(exc.response.status_code, exc.response.headers.get("Retry-After"), exc.response.json()["error"]["code"])
     try:
         client.chat.completions.create(model=POOR, messages=ask)
     except openai.RateLimitError as exc:
@@ -177,6 +185,7 @@ def main():
         images(client, folder)
         audio(client, folder)
         files(client, folder)
+        options(client)
         errors(client)
     asyncio.run(asynchronously())
     client.close()

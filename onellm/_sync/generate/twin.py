@@ -168,6 +168,16 @@ class Twin:
         around = ["twin = cls.__new__(cls)", "twin._hold(held)  # noqa: SLF001 - its own", "return twin"]
         self._import("Self", Import("typing", "Self"))
         yield self._used(f"{TAB}@classmethod\n{TAB}def _around(cls, {held}) -> Self:\n{_indented(around)}")
+        if any(definition.returns and head(definition.returns) == "Self" for definition in self._plain_methods()):
+            like = ["twin = self._around(held)", "vars(twin).update(attributes(self) | vars(twin))", "return twin"]
+            self._import("attributes", Import("onellm.client", "attributes"))
+            yield self._used(f"{TAB}def _like(self, {held}) -> Self:\n{_indented(like)}")
+
+    def _plain_methods(self) -> Iterator[Function]:
+        """Its public methods that are not awaited."""
+        for name, member in self._members.items():
+            if not name.startswith("_") and not member.is_coroutine:
+                yield member.last
 
     def _attributes(self) -> Iterator[str]:
         """Public attributes that are no namespaces, as properties."""
@@ -247,7 +257,8 @@ class Twin:
         elif not kinds:
             yield from call("return ", functions, arguments)
         elif len(kinds) == 1 and not others and iterated is None:
-            yield from call("return ", [self._wrapper(kinds[0]), *functions], arguments)
+            own = answer is not None and head(answer) == "Self" and source is self._index.clients
+            yield from call("return ", ["self._like" if own else self._wrapper(kinds[0]), *functions], arguments)
         else:
             if "reply=reply" in arguments or "reply" in arguments:
                 raise source.error(definition, "an argument must not be named reply, as the twin needs the name")
