@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, TypeVarTuple
 
 from msgspec import Struct
 
-from onellm.policy.retry import RetryPolicy, retry, retry_making
+from onellm.errors import OneLLMError
+from onellm.policy.retry import RetryPolicy, retry, retry_failed, retry_making
 from onellm.providers.protocols import Call
 from onellm.types.options import OnUnsupported
 from onellm.types.request import Request
@@ -50,6 +51,19 @@ class Options(Struct, frozen=True, kw_only=True):
         if self.execution is None:
             return retry(method, self.retry, *arguments, self.call)
         return self.execution.run(self, method, arguments)
+
+    def send_again(
+        self,
+        failed: OneLLMError,
+        began: float,
+        method: Callable[[*Arguments, Call], Awaitable[T]],
+        *arguments: *Arguments,
+    ) -> Coroutine[Any, Any, T]:
+        """`send`, where nothing stands around a call and its first attempt, at `began`, has been made and has failed.
+
+        Who awaits the first attempt itself has a coroutine and four objects less in flight.
+        """
+        return retry_failed(failed, began, method, self.retry, *arguments, self.call)
 
     def send_whole(
         self, whole: Whole[T], method: Callable[[RequestT, Call], Awaitable[T]], provider: object, request: RequestT

@@ -59,13 +59,28 @@ async def retry(
     try:
         return await call(*arguments)
     except OneLLMError as exc:
-        if policy.max_retries < 1 or not _may_pass(exc, policy, began):
-            raise
         failed = exc
     try:
-        return await _again(partial(call, *arguments), policy, failed, began, watcher)
+        return await retry_failed(failed, began, call, policy, *arguments, watcher=watcher)
     finally:
         del failed  # or the exception holds this frame, and the frame the exception
+
+
+async def retry_failed(
+    failed: OneLLMError,
+    began: float,
+    call: Callable[[*Arguments], Awaitable[T]],
+    policy: RetryPolicy,
+    *arguments: *Arguments,
+    watcher: Watcher | None = None,
+) -> T:
+    """`retry` of what the caller has tried once, at `began` of `time.monotonic`, and that has failed."""
+    try:
+        if policy.max_retries < 1 or not _may_pass(failed, policy, began):
+            raise failed
+        return await _again(partial(call, *arguments), policy, failed, began, watcher)
+    finally:
+        del failed  # likewise
 
 
 async def retry_making(

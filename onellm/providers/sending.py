@@ -51,10 +51,11 @@ class HttpHost(Struct, frozen=True, kw_only=True):
             else:
                 call, address = await self._turn(http, call, call.pace, request)
             response = await _request(http, call, address)
-            if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
-                response = await _request(http, call, again)
             if response.status >= _REDIRECT:
-                raise refusal(dialect, response.status, response.headers, response.body)
+                if response.status == _UNAUTHORIZED and (again := await self._renewed(http, call, address[1])):
+                    response = await _request(http, call, again)
+                if response.status >= _REDIRECT:
+                    raise refusal(dialect, response.status, response.headers, response.body)
             reply = dialect.decode_response(response.body, request)
             if call.pace is not None:
                 note_usage(response, reply)
@@ -200,14 +201,14 @@ class HttpHost(Struct, frozen=True, kw_only=True):
             or call.query
         ):
             return None
-        if settings.usual_headers is None:
+        shared = settings.usual_headers
+        if shared is None:
             fixed = self.auth.fixed_headers(settings)
             if fixed is None:
                 return None
-            settings.usual_headers = SharedHeaders(
-                {**self._first_headers(settings), "Content-Type": "application/json", **fixed}
-            )
-        return f"{settings.base_url}/{http.path}", settings.usual_headers
+            headers = {**self._first_headers(settings), "Content-Type": "application/json", **fixed}
+            shared = settings.usual_headers = SharedHeaders(headers)
+        return shared.addresses.get(http.path) or shared.address(settings.base_url, http.path)
 
     def _first_headers(self, settings: ProviderSettings) -> dict[str, str]:
         return {"User-Agent": _USER_AGENT, **self.headers, **settings.headers}

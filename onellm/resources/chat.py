@@ -1,11 +1,12 @@
 """`chat.completions`. https://platform.openai.com/docs/api-reference/chat"""
 
+import time
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Unpack
 
-from onellm.errors import InvalidRequestError, UnsupportedParameterError
+from onellm.errors import InvalidRequestError, OneLLMError, UnsupportedParameterError
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.resources.streams import AsyncChatCompletionStream
@@ -89,7 +90,17 @@ class AsyncChatCompletions:
         try:
             if stream:
                 return AsyncChatCompletionStream(await options.send(provider.stream_chat_completion, request))
-            return await options.send(provider.create_chat_completion, request)
+            if options.execution is not None:
+                return await options.send(provider.create_chat_completion, request)
+            began = time.monotonic()
+            try:  # what nearly all calls are is not handed on
+                return await provider.create_chat_completion(request, options.call)
+            except OneLLMError as exc:
+                failed = exc
+            try:
+                return await options.send_again(failed, began, provider.create_chat_completion, request)
+            finally:
+                del failed  # or the exception holds this frame, and the frame the exception
         except UnsupportedParameterError as exc:
             self._core.say_who_can(exc)
             raise
@@ -381,23 +392,24 @@ class AsyncChatCompletions:
     def _prepare(
         self, model: str, messages: Iterable[MessageParam], params: Mapping[str, Any], operation: str = "chat"
     ) -> "tuple[ChatProvider, ChatRequest, Options]":
-        name, own_model = self._core.split(model)
-        if params.get("tools"):
-            params = {**params, "tools": _schemas(params["tools"])}
-        given = validation.params(params, ChatParams, "chat.completions.create")
-        bound = self._core.require(name, operation)
-        options = self._core.options(bound, given)
+        given: dict[str, Any] = {}
+        if params:
+            if params.get("tools"):
+                params = {**params, "tools": _schemas(params["tools"])}
+            given = validation.params(params, ChatParams, "chat.completions.create")
+        plan = self._core.plan(model, operation, given)
+        options = plan.options
         history, texts = validation.history(messages)
         request = ChatRequest(
-            provider=name,
-            model=own_model,
+            provider=plan.name,
+            model=plan.model,
             messages=history,
             params=given,
             texts=texts,
             extra_body=options.extra_body,
             on_unsupported=options.on_unsupported,
         )
-        provider: Any = bound.provider  # one that serves the operation
+        provider: Any = plan.bound.provider  # one that serves the operation
         return provider, request, options
 
 

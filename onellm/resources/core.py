@@ -52,6 +52,7 @@ _AROUND = (
 _JOINED = ("extra_body", "extra_headers", "extra_query")  # those of a call and of its client
 _KEPT = (*_JOINED, "priority", *_AROUND)  # as they are given, by `with_options`
 _OPTIONS = ("timeout", "max_retries", "on_unsupported", *_KEPT)
+_OPTION_NAMES = frozenset(_OPTIONS)
 
 
 class Bound(Struct, frozen=True):
@@ -61,6 +62,15 @@ class Bound(Struct, frozen=True):
     settings: ProviderSettings
     operations: frozenset[str]
     mark: object = field(default_factory=object)
+
+
+class Plan(Struct, frozen=True):
+    """Who is asked in a call, by its name and the provider's own id of the model, and with which options."""
+
+    bound: Bound
+    name: str
+    model: str
+    options: Options
 
 
 class Core:
@@ -92,6 +102,7 @@ class Core:
         self._bound: dict[str, Bound] = {}
         self._usual: dict[object, Options] = {}  # by `Bound.mark`
         self._models: dict[str, tuple[str, str]] = {}
+        self._plans: dict[tuple[str, str], Plan] = {}
         self._around = dict(around)
         self._bindings: dict[str, Binding] = {}
         self.ledger: Ledger | None = None
@@ -137,7 +148,7 @@ class Core:
 
     def _with(self, **changed: Any) -> "Core":
         core = type(self).__new__(type(self))
-        vars(core).update({**vars(self), "_whose": self._whose or self, "_usual": {}, **changed})
+        vars(core).update({**vars(self), "_whose": self._whose or self, "_usual": {}, "_plans": {}, **changed})
         return core
 
     def without(self, *names: str) -> "Core":
@@ -260,6 +271,28 @@ class Core:
             return self.registry.get(name).get_model_capabilities("").get(flag)
         except (ImportError, ConfigurationError, UnknownProviderError):
             return None  # what cannot be imported here is no help
+
+    def plan(self, model: str, operation: str, given: dict[str, Any]) -> Plan:
+        """`split`, `require` and `options` in one, which for nearly all calls was worked out by an earlier one.
+
+        Raises:
+            UsageError: as they do.
+        """
+        if type(model) is str and (not given or _OPTION_NAMES.isdisjoint(given)):
+            plan = self._plans.get((model, operation))
+            if (
+                plan is not None
+                and self._bound.get(plan.name) is plan.bound
+                and self._usual.get(plan.bound.mark) is plan.options
+            ):
+                return plan
+        name, own_model = self.split(model)
+        bound = self.require(name, operation)
+        options = self.options(bound, given)
+        plan = Plan(bound, name, own_model, options)
+        if self._usual.get(bound.mark) is options and len(self._plans) < _MOST_MODELS:
+            self._plans[model, operation] = plan
+        return plan
 
     def options(self, bound: Bound, given: dict[str, Any]) -> Options:
         """Take the call's options out of its arguments."""

@@ -120,6 +120,7 @@ class PreviewCore(Core):
         self._retry = RetryPolicy(max_retries=0)
         self._bound = {}
         self._usual = {}
+        self._plans = {}
         self._pacing = None  # nothing is sent, so nothing waits
 
     def split(self, model: object) -> tuple[str, str]:

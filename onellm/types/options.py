@@ -8,6 +8,8 @@ from typing_extensions import TypedDict
 
 from onellm.errors import InvalidRequestError
 
+_MOST_ADDRESSES = 64  # of one set of headers: for providers that have the model in the URL
+
 TokenSource = Callable[[], "str | Awaitable[str]"]
 """Called before each request; gives a bearer token."""
 
@@ -44,13 +46,25 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SharedHeaders(dict[str, str]):
-    """Headers that many requests have. They do not change: `made` is what a transport has made of them, by URL."""
+    """Headers that many requests have. They do not change, so what is made of them is kept with them.
 
-    __slots__ = ("made",)
+    addresses:  a URL and these, by the path below their provider's base URL
+    made:       what a transport has made of them, by URL
+    """
+
+    __slots__ = ("addresses", "made")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__(headers)
+        self.addresses: dict[str, tuple[str, SharedHeaders]] = {}
         self.made: dict[str, Any] = {}
+
+    def address(self, base_url: str | None, path: str) -> "tuple[str, SharedHeaders]":
+        """The URL of a path, and these."""
+        if len(self.addresses) >= _MOST_ADDRESSES:
+            self.addresses.clear()
+        self.addresses[path] = address = f"{base_url}/{path}", self
+        return address
 
 
 class HttpOptions(Struct, frozen=True, kw_only=True):
