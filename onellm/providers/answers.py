@@ -14,7 +14,7 @@ from onellm.errors import (
 )
 from onellm.providers.protocols import Call, ResponseStream
 from onellm.types.base import Answer
-from onellm.types.headers import Head, as_head
+from onellm.types.headers import Head, as_head, headers_of
 from onellm.types.request import Request
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -159,6 +159,7 @@ class HttpAnswerStream(Generic[ChunkT, AnswerT]):
             error = StreamInterruptedError(f"the stream broke off: {exc.message}")
             error.__cause__ = exc
         error.request_id = error.request_id or self.request_id
+        error.headers = error.headers or headers_of(self)
         try:
             locate(error, self._provider, self._model)
         finally:

@@ -158,6 +158,8 @@ SAMPLE = {
     "client.py": '''
         """What callers make."""
 
+        from typing import Self
+
         from sample.resources.things import AsyncThings
 
 
@@ -178,6 +180,9 @@ SAMPLE = {
 
             def named(self, name: str) -> "AsyncClient":
                 return AsyncClient(name=name)
+
+            def renamed(self, name: str) -> Self:
+                return type(self)(name=name)
 
             async def copy(self) -> "AsyncClient | None":
                 return AsyncClient(name=self._name) if self._name else None
@@ -499,6 +504,17 @@ def test_answers_and_attributes_become_twins(sample: ModuleType) -> None:
         client.entered = True
     assert client.things.create(3) == 3
     assert type(client.things.create(3, stream=True)).__name__ == "NumberStream"
+
+
+def test_a_client_that_gives_another_of_its_kind_gives_one_of_the_callers_kind(sample: ModuleType) -> None:
+    """With what the caller's class has put into it, and with namespaces of its own."""
+    kind: Any = type("Own", (sample.Client,), {})
+    client = kind(name="n")
+    client.team = "search"
+    other = client.renamed("o")
+    assert type(other) is kind
+    assert (other.team, repr(other), repr(client)) == ("search", "Client('o')", "Client('n')")
+    assert other.things.parts.name() == "o"
 
 
 def test_a_translated_stream_works_on_the_state_of_the_async_one(sample: ModuleType) -> None:

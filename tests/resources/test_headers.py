@@ -14,7 +14,7 @@ from loopback import Answer, Loopback, soon, streamed
 from threaded import Provider
 from wire.openai import ASK, BAD_REQUEST, CHAT, STREAM
 
-from onellm import AsyncOneLLM, BadRequestError, Headers, Limits, MemoryCache, OneLLM
+from onellm import AsyncOneLLM, BadRequestError, Headers, Limits, MemoryCache, OneLLM, RateLimitError
 from onellm.types.base import Answer as Received
 from onellm.types.chat import ChatCompletion
 from onellm.types.headers import as_head, headers_of, status_of
@@ -306,6 +306,18 @@ async def test_a_refusal_has_them_in_the_same_form(client: AsyncOneLLM, loopback
     for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):  # noqa: S301 - our own bytes
         check(error, 400)
         check(error.response, 400)
+
+
+async def test_an_error_in_a_stream_has_those_of_the_stream(client: AsyncOneLLM, loopback: Loopback) -> None:
+    """As the same refusal would have without a stream, and as it has its id."""
+    failed = {"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}}
+    loopback.plays(streamed(STREAM[1], failed, headers=SAID))
+    stream: Any = await client.chat.completions.create(**ASK, stream=True)
+    with pytest.raises(RateLimitError) as caught:
+        await stream.get_final()
+    assert caught.value.request_id == "req_1"
+    assert caught.value.headers == stream.headers
+    assert caught.value.headers["x-ratelimit-remaining-requests"] == "59"
 
 
 def test_a_blocking_client_has_them() -> None:

@@ -20,6 +20,7 @@ from onellm import (
     AsyncOneLLM,
     AsyncParsedChatCompletionStream,
     AsyncToolRun,
+    Headers,
     OneLLM,
     ParsedChatCompletion,
     ParsedChatCompletionStream,
@@ -85,6 +86,10 @@ async def _asynchronous(client: AsyncOneLLM) -> None:
     async for event in run:
         assert_type(event, RunChunk | RunReply | RunToolCall | RunToolResult)
 
+    assert_type(client.with_options(timeout=5, extra_headers={"X-A": None}), AsyncOneLLM)
+    assert_type((await client.files.list().first()).headers, Headers)
+    assert_type(reply.headers.get("x-a"), str | None)
+
 
 async def _misspelt(client: AsyncOneLLM) -> None:
     await client.chat.completions.parse(model="m", messages=HELLO, response_format=City, temperatur=1)  # type: ignore[call-overload] # misspelt
@@ -92,9 +97,12 @@ async def _misspelt(client: AsyncOneLLM) -> None:
     await client.chat.completions.parse(model="m", messages=HELLO, response_format=City, retries=1)  # type: ignore[call-overload] # misspelt
     client.chat.completions.run(model="m", messages=HELLO, tool=[look_up])  # type: ignore[call-arg] # misspelt
     client.chat.completions.run(model="m", messages=HELLO, tools=[look_up], on_tool_error="rise")  # type: ignore[arg-type] # misspelt
+    client.with_options(timeuot=5)  # type: ignore[call-arg] # misspelt
+    client.with_options(on_unsupported="rise")  # type: ignore[arg-type] # misspelt
 
 
 def _blocking(client: OneLLM) -> None:
+    assert_type(client.with_options(share=True).with_options(timeout=5), OneLLM)
     reply = client.chat.completions.parse(model="m", messages=HELLO, response_format=City)
     assert_type(reply, ParsedChatCompletion[City])
     assert_type(reply.choices[0].message.parsed, City | None)
