@@ -12,6 +12,8 @@ from onellm.transport import prepared
 from onellm.transport.http import HttpResponse, HttpTransport
 from onellm.types.options import HttpOptions, SharedHeaders, Timeouts
 
+pytestmark = pytest.mark.skipif(not prepared.TESTED, reason="this release of aiohttp is one that makes its own heads")
+
 LIMITS = Timeouts(connect=5.0, first_byte=10.0, idle=10.0, total=20.0)
 USUAL = {"User-Agent": "onellm", "Authorization": "Bearer key", "Content-Type": "application/json", "X-Name": "Zoë"}
 ANSWER = Answer(chunks=[b"{}"], length=2)
