@@ -10,13 +10,11 @@ from typing_extensions import Unpack
 from onellm import config as config_module
 from onellm.errors import ConfigurationError
 from onellm.policy.retry import RetryPolicy
-from onellm.providers.protocols import Provider
+from onellm.providers.base import Provider
 from onellm.providers.registry import DEFAULT, Registry
 from onellm.resources import validation
 from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
-from onellm.resources.embeddings import AsyncEmbeddings
-from onellm.resources.models import AsyncModels
 from onellm.types.limits import Limits
 from onellm.types.options import (
     FallbackOn,
@@ -39,8 +37,10 @@ if TYPE_CHECKING:
     from onellm.resources.audio import AsyncAudio
     from onellm.resources.batches import AsyncBatches
     from onellm.resources.completions import AsyncCompletions
+    from onellm.resources.embeddings import AsyncEmbeddings
     from onellm.resources.files import AsyncFiles
     from onellm.resources.images import AsyncImages
+    from onellm.resources.models import AsyncModels
     from onellm.resources.moderations import AsyncModerations
     from onellm.resources.ocr import AsyncOcr
     from onellm.resources.realtime import AsyncRealtime
@@ -193,8 +193,6 @@ class AsyncOneLLM:
                 telemetry=telemetry,
             )
         self.chat = AsyncChat(self._core)
-        self.embeddings = AsyncEmbeddings(self._core)
-        self.models = AsyncModels(self._core)
 
     def with_options(self, **options: Unpack[ModelOptions]) -> Self:
         """This client with other defaults for the options of its calls: `client.with_options(timeout=5, share=True)`.
@@ -216,7 +214,7 @@ class AsyncOneLLM:
 
     def _use(self, core: Core) -> None:
         self._core = core
-        self.chat, self.embeddings, self.models = AsyncChat(core), AsyncEmbeddings(core), AsyncModels(core)
+        self.chat = AsyncChat(core)
 
     @cached_property
     def audio(self) -> "AsyncAudio":
@@ -240,6 +238,13 @@ class AsyncOneLLM:
         return AsyncCompletions(self._core)
 
     @cached_property
+    def embeddings(self) -> "AsyncEmbeddings":
+        """Texts as vectors."""
+        from onellm.resources.embeddings import AsyncEmbeddings  # noqa: PLC0415 - for callers who use it
+
+        return AsyncEmbeddings(self._core)
+
+    @cached_property
     def files(self) -> "AsyncFiles":
         """Files that a provider keeps."""
         from onellm.resources.files import AsyncFiles  # noqa: PLC0415 - for callers who use it
@@ -252,6 +257,13 @@ class AsyncOneLLM:
         from onellm.resources.images import AsyncImages  # noqa: PLC0415 - for callers who use it
 
         return AsyncImages(self._core)
+
+    @cached_property
+    def models(self) -> "AsyncModels":
+        """What models there are, and what they can do."""
+        from onellm.resources.models import AsyncModels  # noqa: PLC0415 - for callers who use it
+
+        return AsyncModels(self._core)
 
     @cached_property
     def moderations(self) -> "AsyncModerations":

@@ -25,7 +25,7 @@ from onellm._sync.rerank import Rerank
 from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM, attributes
 from onellm.policy.retry import RetryPolicy
-from onellm.providers.protocols import Provider
+from onellm.providers.base import Provider
 from onellm.types.limits import Limits
 from onellm.types.options import (
     FallbackOn,
@@ -169,8 +169,6 @@ class OneLLM:
     def _hold(self, held: AsyncOneLLM) -> None:
         self._async = held
         self.chat = Chat(held.chat)
-        self.embeddings = Embeddings(held.embeddings)
-        self.models = Models(held.models)
 
     @classmethod
     def _around(cls, held: AsyncOneLLM) -> Self:
@@ -213,6 +211,11 @@ class OneLLM:
         return Completions(self._async.completions)
 
     @cached_property
+    def embeddings(self) -> "Embeddings":
+        """Texts as vectors."""
+        return Embeddings(self._async.embeddings)
+
+    @cached_property
     def files(self) -> "Files":
         """Files that a provider keeps."""
         return Files(self._async.files)
@@ -221,6 +224,11 @@ class OneLLM:
     def images(self) -> "Images":
         """Images from words and other images."""
         return Images(self._async.images)
+
+    @cached_property
+    def models(self) -> "Models":
+        """What models there are, and what they can do."""
+        return Models(self._async.models)
 
     @cached_property
     def moderations(self) -> "Moderations":

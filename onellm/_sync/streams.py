@@ -7,10 +7,9 @@
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Generic, Self
+from typing import TYPE_CHECKING, Generic, Self
 
 from onellm._sync.portal import run
-from onellm.providers.protocols import AnswerStream as StreamSource
 from onellm.resources.streams import (
     AnswerT,
     AsyncAnswerStream,
@@ -24,6 +23,9 @@ from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.completions import Completion
 from onellm.types.headers import Headers
 from onellm.types.models import PullProgress
+
+if TYPE_CHECKING:
+    from onellm.providers.protocols import AnswerStream as StreamSource
 
 
 class AnswerStream(Generic[ChunkT, AnswerT]):
@@ -190,7 +192,7 @@ class ChatCompletionStream:
     ) -> None:
         run(self._async.__aexit__(exc_type, exc, traceback))
 
-    def handed_over(self) -> StreamSource[ChatCompletionChunk, ChatCompletion]:
+    def handed_over(self) -> "StreamSource[ChatCompletionChunk, ChatCompletion]":
         """What this reads from, for another stream to read; nothing can be read from this one then."""
         return self._async.handed_over()
 

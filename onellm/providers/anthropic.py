@@ -10,8 +10,8 @@ from onellm.dialects.anthropic.models import AnthropicModels
 from onellm.errors import OneLLMError
 from onellm.providers.answers import locate
 from onellm.providers.auth import BEARER, HeaderKey, Outgoing
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Call, ProviderSettings
 from onellm.types.models import ModelInfo
 from onellm.types.secret import Secret
 

@@ -18,7 +18,6 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 import msgspec
 from msgspec import Struct, structs
 
-from onellm.dialects.base import Dialect, SpeechDialect, StreamDialect
 from onellm.dialects.openai.audio import OpenAITranscriptions, OpenAITranslations
 from onellm.dialects.openai.batches import OpenAIBatches
 from onellm.dialects.openai.chat import OpenAIChat
@@ -43,8 +42,9 @@ from onellm.errors import (
 )
 from onellm.providers.answers import HttpAnswerStream
 from onellm.providers.auth import BEARER, Outgoing, check_host
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Binary, Call, ProviderSettings, RealtimeHost
+from onellm.providers.protocols import Binary, RealtimeHost
 from onellm.providers.tokens import Token, TokenCache
 from onellm.types.audio import SpeechRequest
 from onellm.types.base import Answer
@@ -54,6 +54,7 @@ from onellm.types.request import Request
 from onellm.types.secret import Secret
 
 if TYPE_CHECKING:
+    from onellm.dialects.protocols import Dialect, SpeechDialect, StreamDialect
     from onellm.types.realtime import RealtimeRequest, RealtimeToken
 
 D = TypeVar("D")
@@ -228,17 +229,17 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
 
     # --- each request, with its deployment ---
 
-    async def ask(self, dialect: Dialect[RequestT, AnswerT], request: RequestT, call: Call) -> AnswerT:
+    async def ask(self, dialect: "Dialect[RequestT, AnswerT]", request: RequestT, call: Call) -> AnswerT:
         dialect, request = _placed(dialect, request, call)
         return await super().ask(dialect, request, call)
 
     async def ask_stream(
-        self, dialect: StreamDialect[RequestT, AnswerT, ChunkT], request: RequestT, call: Call
+        self, dialect: "StreamDialect[RequestT, AnswerT, ChunkT]", request: RequestT, call: Call
     ) -> HttpAnswerStream[ChunkT, AnswerT]:
         dialect, request = _placed(dialect, request, call)
         return await super().ask_stream(dialect, request, call)
 
-    async def ask_audio(self, dialect: SpeechDialect, request: SpeechRequest, call: Call) -> Binary:
+    async def ask_audio(self, dialect: "SpeechDialect", request: SpeechRequest, call: Call) -> Binary:
         dialect, request = _placed(dialect, request, call)
         return await super().ask_audio(dialect, request, call)
 

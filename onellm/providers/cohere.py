@@ -8,8 +8,8 @@ from onellm.dialects.openai.audio import OpenAITranscriptions
 from onellm.dialects.rerank import Rerank
 from onellm.errors import APIStatusError, ContentFilterError, InvalidRequestError, OneLLMError, UnsupportedFeatureError
 from onellm.providers.answers import locate
+from onellm.providers.base import Call
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Call
 from onellm.types.audio import TranscriptionRequest
 from onellm.types.models import ModelInfo
 

@@ -23,8 +23,9 @@ from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import Held, locate
 from onellm.providers.auth import HeaderKey
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.gemini_host import GeminiHost, under, version, with_version
-from onellm.providers.protocols import Binary, Call, ProviderSettings, Response
+from onellm.providers.protocols import Binary, Response
 from onellm.providers.sending import refusal
 from onellm.types.batches import Batch
 from onellm.types.file_objects import FileDeleted, FileObject, FileRequest

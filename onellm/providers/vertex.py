@@ -21,9 +21,10 @@ from onellm.dialects.gemini.speech import GeminiSpeech
 from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import ConfigurationError
 from onellm.providers.auth import check_host
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.gemini_host import GeminiHost, version
 from onellm.providers.google_auth import GoogleCredentials
-from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
+from onellm.providers.protocols import ChunkStream
 from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.models import ModelInfo

@@ -27,8 +27,8 @@ from onellm.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterError,
 )
+from onellm.providers.base import ProviderSettings
 from onellm.providers.gemini_host import under, with_version
-from onellm.providers.protocols import ProviderSettings
 from onellm.providers.vertex import PROVIDER as VERTEX
 from onellm.types.anthropic import AnthropicOptions
 from onellm.types.secret import Secret
