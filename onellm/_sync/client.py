@@ -168,7 +168,6 @@ class OneLLM:
 
     def _hold(self, held: AsyncOneLLM) -> None:
         self._async = held
-        self.chat = Chat(held.chat)
 
     @classmethod
     def _around(cls, held: AsyncOneLLM) -> Self:
@@ -204,6 +203,11 @@ class OneLLM:
     def batches(self) -> "Batches":
         """Many requests as one, answered within hours at a lower price."""
         return Batches(self._async.batches)
+
+    @cached_property
+    def chat(self) -> "Chat":
+        """Conversations."""
+        return Chat(self._async.chat)
 
     @cached_property
     def completions(self) -> "Completions":
