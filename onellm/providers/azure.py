@@ -18,17 +18,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 import msgspec
 from msgspec import Struct, structs
 
-from onellm.dialects.openai.audio import OpenAITranscriptions, OpenAITranslations
-from onellm.dialects.openai.batches import OpenAIBatches
 from onellm.dialects.openai.chat import OpenAIChat
-from onellm.dialects.openai.completions import OpenAICompletions
-from onellm.dialects.openai.embeddings import OpenAIEmbeddings
-from onellm.dialects.openai.files import OpenAIFiles, OpenAIUploads
-from onellm.dialects.openai.images import OpenAIImages
-from onellm.dialects.openai.models import OpenAIModels
-from onellm.dialects.openai.realtime import OpenAIRealtime, OpenAIRealtimeTokens
-from onellm.dialects.openai.responses import OpenAIResponses
-from onellm.dialects.openai.speech import OpenAISpeech
 from onellm.errors import (
     APIConnectionError,
     AuthenticationError,
@@ -44,6 +34,21 @@ from onellm.providers.answers import HttpAnswerStream
 from onellm.providers.auth import BEARER, Outgoing, check_host
 from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.http import HttpProvider
+from onellm.providers.named import (
+    OpenAIBatches,
+    OpenAICompletions,
+    OpenAIEmbeddings,
+    OpenAIFiles,
+    OpenAIImages,
+    OpenAIModels,
+    OpenAIRealtime,
+    OpenAIRealtimeTokens,
+    OpenAIResponses,
+    OpenAISpeech,
+    OpenAITranscriptions,
+    OpenAITranslations,
+    OpenAIUploads,
+)
 from onellm.providers.protocols import Binary, RealtimeHost
 from onellm.providers.tokens import Token, TokenCache
 from onellm.types.audio import SpeechRequest
@@ -249,9 +254,10 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
         if not _shape(call).classic:  # and any version, "preview" too, is refused with 401
             settings = structs.replace(call.settings, query={})
             return super().realtime_host(request, structs.replace(call, settings=settings))
-        from onellm.providers.realtime import HttpRealtimeHost  # noqa: PLC0415 - only for those who use it
+        from onellm.dialects.openai import realtime  # noqa: PLC0415 - only for those who use it
+        from onellm.providers.realtime import HttpRealtimeHost  # noqa: PLC0415 - likewise
 
-        dialect = OpenAIRealtime(shape="beta", model_query="deployment", transcriber="whisper-1")
+        dialect = realtime.OpenAIRealtime(shape="beta", model_query="deployment", transcriber="whisper-1")
         return HttpRealtimeHost(self, dialect, request, call)
 
     async def create_realtime_token(

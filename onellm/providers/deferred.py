@@ -19,6 +19,9 @@ class Named(Struct, frozen=True):
     def __call__(self, **quirks: Any) -> "Deferred":
         return Deferred(self, quirks)
 
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, self.make())
+
     def make(self) -> Any:
         """What the name stands for."""
         return getattr(import_module(self.module), self.name)

@@ -1,8 +1,8 @@
 """The classes of dialects as rows write them: each is imported when an operation that speaks it is first used.
 
 A row says `embeddings=OpenAIEmbeddings(base64=False)` and is checked against the class; until a call reads the row's
-`embeddings`, that is a name and its arguments. Who needs a class itself, to derive from it or to ask what an object
-is, imports it from its own module.
+`embeddings`, that is a name and its arguments. `isinstance` works, too. Who derives from a class, or uses
+an object where no row holds it, imports the class from its own module.
 """
 
 from typing import TYPE_CHECKING
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from onellm.dialects.anthropic.files import AnthropicFiles
     from onellm.dialects.anthropic.models import AnthropicModels
     from onellm.dialects.cohere.embeddings import CohereEmbeddings
+    from onellm.dialects.cohere.models import CohereModels
     from onellm.dialects.gemini.batches import GeminiBatches
-    from onellm.dialects.gemini.embeddings import GeminiEmbeddings
+    from onellm.dialects.gemini.embeddings import GeminiEmbeddings, PublisherEmbeddings
     from onellm.dialects.gemini.files import GeminiFiles
     from onellm.dialects.gemini.images import GeminiImages
-    from onellm.dialects.gemini.models import GeminiModels
+    from onellm.dialects.gemini.models import GeminiModels, PublisherModels
     from onellm.dialects.gemini.realtime import GeminiLive, GeminiLiveTokens
     from onellm.dialects.gemini.speech import GeminiSpeech
     from onellm.dialects.gemini.tokens import GeminiTokenCount
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from onellm.dialects.ocr import Ocr
     from onellm.dialects.ollama.embeddings import OllamaEmbeddings
     from onellm.dialects.ollama.generate import OllamaCompletions
-    from onellm.dialects.ollama.models import OllamaModels
     from onellm.dialects.openai.audio import OpenAITranscriptions, OpenAITranslations
     from onellm.dialects.openai.batches import OpenAIBatches
     from onellm.dialects.openai.chat import OpenAIChat
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from onellm.dialects.openai.responses import OpenAIResponses
     from onellm.dialects.openai.speech import OpenAISpeech
     from onellm.dialects.rerank import Rerank
+    from onellm.providers.cohere_dialects import CohereTranscriptions
     from onellm.providers.llama_server import LLAMA_CHAT, LLAMA_EMBEDDINGS, LlamaModels
     from onellm.providers.mistral_dialects import MistralBatches, MistralFileUrls, MistralTranscriptions
     from onellm.providers.nvidia import NvidiaRerank
@@ -55,11 +56,12 @@ _HOMES = {
     "dialects.anthropic.files": ("AnthropicFiles",),
     "dialects.anthropic.models": ("AnthropicModels",),
     "dialects.cohere.embeddings": ("CohereEmbeddings",),
+    "dialects.cohere.models": ("CohereModels",),
     "dialects.gemini.batches": ("GeminiBatches",),
-    "dialects.gemini.embeddings": ("GeminiEmbeddings",),
+    "dialects.gemini.embeddings": ("GeminiEmbeddings", "PublisherEmbeddings"),
     "dialects.gemini.files": ("GeminiFiles",),
     "dialects.gemini.images": ("GeminiImages",),
-    "dialects.gemini.models": ("GeminiModels",),
+    "dialects.gemini.models": ("GeminiModels", "PublisherModels"),
     "dialects.gemini.realtime": ("GeminiLive", "GeminiLiveTokens"),
     "dialects.gemini.speech": ("GeminiSpeech",),
     "dialects.gemini.tokens": ("GeminiTokenCount",),
@@ -67,7 +69,6 @@ _HOMES = {
     "dialects.ocr": ("Ocr",),
     "dialects.ollama.embeddings": ("OllamaEmbeddings",),
     "dialects.ollama.generate": ("OllamaCompletions",),
-    "dialects.ollama.models": ("OllamaModels",),
     "dialects.openai.audio": ("OpenAITranscriptions", "OpenAITranslations"),
     "dialects.openai.batches": ("OpenAIBatches",),
     "dialects.openai.chat": ("OpenAIChat",),
@@ -83,6 +84,7 @@ _HOMES = {
     "dialects.openai.responses": ("OpenAIResponses",),
     "dialects.openai.speech": ("OpenAISpeech",),
     "dialects.rerank": ("Rerank",),
+    "providers.cohere_dialects": ("CohereTranscriptions",),
     "providers.llama_server": ("LLAMA_CHAT", "LLAMA_EMBEDDINGS", "LlamaModels"),
     "providers.mistral_dialects": ("MistralBatches", "MistralFileUrls", "MistralTranscriptions"),
     "providers.nvidia": ("NvidiaRerank",),
@@ -99,6 +101,8 @@ __all__ = [
     "AnthropicTokenCount",
     "ChatShapedCompletions",
     "CohereEmbeddings",
+    "CohereModels",
+    "CohereTranscriptions",
     "FeatureExtraction",
     "GeminiBatches",
     "GeminiEmbeddings",
@@ -117,7 +121,6 @@ __all__ = [
     "Ocr",
     "OllamaCompletions",
     "OllamaEmbeddings",
-    "OllamaModels",
     "OpenAIBatches",
     "OpenAIChat",
     "OpenAICompletions",
@@ -134,6 +137,8 @@ __all__ = [
     "OpenAITranslations",
     "OpenAIUploads",
     "Paging",
+    "PublisherEmbeddings",
+    "PublisherModels",
     "Rerank",
     "Sizes",
     "SpeechRecognition",

@@ -9,13 +9,12 @@ from msgspec import Struct
 
 from onellm.dialects.base import ErrorDecoder, HttpRequest
 from onellm.dialects.ollama.chat import OllamaChat
-from onellm.dialects.ollama.embeddings import OllamaEmbeddings
-from onellm.dialects.ollama.generate import OllamaCompletions
 from onellm.dialects.ollama.models import OllamaModels, OllamaStore
 from onellm.errors import APIConnectionError, AuthenticationError, ConfigurationError, NotFoundError, OneLLMError
 from onellm.providers.answers import HttpAnswerStream
 from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.http import HttpProvider
+from onellm.providers.named import OllamaCompletions, OllamaEmbeddings
 from onellm.providers.protocols import PullStream
 from onellm.types.base import Answer
 from onellm.types.models import ModelDeleted, ModelInfo, PullRequest
