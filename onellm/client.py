@@ -209,7 +209,7 @@ class AsyncOneLLM:
         given = validation.params(cast("dict[str, Any]", options), ModelOptions, "with_options", beyond=_SETTINGS)
         client = type(self).__new__(type(self))
         vars(client).update(attributes(self))
-        client._core = self._core.with_options(given)
+        client._core = self._core.with_options(given)  # noqa: SLF001 - its own
         return client
 
     @cached_property
