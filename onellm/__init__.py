@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from onellm._sync.batches import BatchResults
     from onellm._sync.binary import BinaryResponse
     from onellm._sync.client import OneLLM
+    from onellm._sync.completions import CompletionStream
     from onellm._sync.images import ImageStream
+    from onellm._sync.models import ModelPull
     from onellm._sync.pages import Page
     from onellm._sync.parsing import ParsedChatCompletionStream
     from onellm._sync.pipelines import ChatMap, EmbeddingStream
     from onellm._sync.realtime import RealtimeSession
     from onellm._sync.responses import ResponseStream
     from onellm._sync.runs import ToolRun
-    from onellm._sync.streams import ChatCompletionStream, CompletionStream, ModelPull
+    from onellm._sync.streams import ChatCompletionStream
     from onellm.client import AsyncOneLLM
     from onellm.errors import (
         APIConnectionError,
@@ -67,15 +69,17 @@ if TYPE_CHECKING:
     from onellm.resources.audio import AsyncSpeechResponse, AsyncSpeechStream, AsyncTranscriptionStream
     from onellm.resources.batches import AsyncBatchResults
     from onellm.resources.binary import AsyncBinaryResponse
+    from onellm.resources.completions import AsyncCompletionStream
     from onellm.resources.images import AsyncImageStream
     from onellm.resources.media import audio, document, image
+    from onellm.resources.models import AsyncModelPull
     from onellm.resources.pages import AsyncPage, AsyncPages
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.pipelines import AsyncChatMap, AsyncEmbeddingStream
     from onellm.resources.realtime import AsyncRealtimeSession
     from onellm.resources.responses import AsyncResponseStream
     from onellm.resources.runs import AsyncToolRun
-    from onellm.resources.streams import AsyncChatCompletionStream, AsyncCompletionStream, AsyncModelPull
+    from onellm.resources.streams import AsyncChatCompletionStream
     from onellm.short_forms import (
         AudioTranscription,
         AudioTranslation,
@@ -155,14 +159,16 @@ _HOMES = {
     "_sync.batches": ("BatchResults",),
     "_sync.binary": ("BinaryResponse",),
     "_sync.client": ("OneLLM",),
+    "_sync.completions": ("CompletionStream",),
     "_sync.images": ("ImageStream",),
+    "_sync.models": ("ModelPull",),
     "_sync.pages": ("Page",),
     "_sync.parsing": ("ParsedChatCompletionStream",),
     "_sync.pipelines": ("ChatMap", "EmbeddingStream"),
     "_sync.realtime": ("RealtimeSession",),
     "_sync.responses": ("ResponseStream",),
     "_sync.runs": ("ToolRun",),
-    "_sync.streams": ("ChatCompletionStream", "CompletionStream", "ModelPull"),
+    "_sync.streams": ("ChatCompletionStream",),
     "client": ("AsyncOneLLM",),
     "errors": (
         "APIConnectionError",
@@ -209,15 +215,17 @@ _HOMES = {
     "resources.audio": ("AsyncSpeechResponse", "AsyncSpeechStream", "AsyncTranscriptionStream"),
     "resources.batches": ("AsyncBatchResults",),
     "resources.binary": ("AsyncBinaryResponse",),
+    "resources.completions": ("AsyncCompletionStream",),
     "resources.images": ("AsyncImageStream",),
     "resources.media": ("audio", "document", "image"),
+    "resources.models": ("AsyncModelPull",),
     "resources.pages": ("AsyncPage", "AsyncPages"),
     "resources.parsing": ("AsyncParsedChatCompletionStream",),
     "resources.pipelines": ("AsyncChatMap", "AsyncEmbeddingStream"),
     "resources.realtime": ("AsyncRealtimeSession",),
     "resources.responses": ("AsyncResponseStream",),
     "resources.runs": ("AsyncToolRun",),
-    "resources.streams": ("AsyncChatCompletionStream", "AsyncCompletionStream", "AsyncModelPull"),
+    "resources.streams": ("AsyncChatCompletionStream",),
     "short_forms": (
         "AudioTranscription",
         "AudioTranslation",

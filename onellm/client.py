@@ -10,13 +10,9 @@ from typing_extensions import Unpack
 from onellm import config as config_module
 from onellm.errors import ConfigurationError
 from onellm.policy.retry import RetryPolicy
-from onellm.providers.protocols import Provider
+from onellm.providers.base import Provider
 from onellm.providers.registry import DEFAULT, Registry
-from onellm.resources import validation
-from onellm.resources.chat import AsyncChat
 from onellm.resources.core import Core
-from onellm.resources.embeddings import AsyncEmbeddings
-from onellm.resources.models import AsyncModels
 from onellm.types.limits import Limits
 from onellm.types.options import (
     FallbackOn,
@@ -38,9 +34,12 @@ if TYPE_CHECKING:
     from onellm.policy.stats import Ledger
     from onellm.resources.audio import AsyncAudio
     from onellm.resources.batches import AsyncBatches
+    from onellm.resources.chat import AsyncChat
     from onellm.resources.completions import AsyncCompletions
+    from onellm.resources.embeddings import AsyncEmbeddings
     from onellm.resources.files import AsyncFiles
     from onellm.resources.images import AsyncImages
+    from onellm.resources.models import AsyncModels
     from onellm.resources.moderations import AsyncModerations
     from onellm.resources.ocr import AsyncOcr
     from onellm.resources.realtime import AsyncRealtime
@@ -192,9 +191,6 @@ class AsyncOneLLM:
                 stats=stats,
                 telemetry=telemetry,
             )
-        self.chat = AsyncChat(self._core)
-        self.embeddings = AsyncEmbeddings(self._core)
-        self.models = AsyncModels(self._core)
 
     def with_options(self, **options: Unpack[ModelOptions]) -> Self:
         """This client with other defaults for the options of its calls: `client.with_options(timeout=5, share=True)`.
@@ -208,15 +204,13 @@ class AsyncOneLLM:
         Raises:
             UsageError: an option is wrong, as a call with it would say.
         """
+        from onellm.resources import validation  # noqa: PLC0415 - it brings the types of chats
+
         given = validation.params(cast("dict[str, Any]", options), ModelOptions, "with_options", beyond=_SETTINGS)
         client = type(self).__new__(type(self))
         vars(client).update(attributes(self))
-        client._use(self._core.with_options(given))  # noqa: SLF001 - its own
+        client._core = self._core.with_options(given)  # noqa: SLF001 - its own
         return client
-
-    def _use(self, core: Core) -> None:
-        self._core = core
-        self.chat, self.embeddings, self.models = AsyncChat(core), AsyncEmbeddings(core), AsyncModels(core)
 
     @cached_property
     def audio(self) -> "AsyncAudio":
@@ -233,11 +227,25 @@ class AsyncOneLLM:
         return AsyncBatches(self._core)
 
     @cached_property
+    def chat(self) -> "AsyncChat":
+        """Conversations."""
+        from onellm.resources.chat import AsyncChat  # noqa: PLC0415 - for callers who use it
+
+        return AsyncChat(self._core)
+
+    @cached_property
     def completions(self) -> "AsyncCompletions":
         """Texts continued, or filled in before a `suffix`."""
         from onellm.resources.completions import AsyncCompletions  # noqa: PLC0415 - for callers who use it
 
         return AsyncCompletions(self._core)
+
+    @cached_property
+    def embeddings(self) -> "AsyncEmbeddings":
+        """Texts as vectors."""
+        from onellm.resources.embeddings import AsyncEmbeddings  # noqa: PLC0415 - for callers who use it
+
+        return AsyncEmbeddings(self._core)
 
     @cached_property
     def files(self) -> "AsyncFiles":
@@ -252,6 +260,13 @@ class AsyncOneLLM:
         from onellm.resources.images import AsyncImages  # noqa: PLC0415 - for callers who use it
 
         return AsyncImages(self._core)
+
+    @cached_property
+    def models(self) -> "AsyncModels":
+        """What models there are, and what they can do."""
+        from onellm.resources.models import AsyncModels  # noqa: PLC0415 - for callers who use it
+
+        return AsyncModels(self._core)
 
     @cached_property
     def moderations(self) -> "AsyncModerations":
@@ -301,7 +316,7 @@ class AsyncOneLLM:
 
         def call(core: Core) -> object:
             client = AsyncOneLLM.__new__(AsyncOneLLM)
-            client._use(core)  # noqa: SLF001 - its own
+            client._core = core  # noqa: SLF001 - its own
             return preview.method(client, operation)(**arguments)
 
         return await preview.preview(self._core, call)

@@ -35,7 +35,10 @@ MAY_IMPORT: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
         ("onellm.providers",),
         ("onellm.providers", "onellm.dialects", "onellm.transport", "onellm.errors", "onellm.types"),
     ),
-    (("onellm.policy",), ("onellm.policy", "onellm.errors", "onellm.types", "onellm.providers.protocols")),
+    (
+        ("onellm.policy",),
+        ("onellm.policy", "onellm.errors", "onellm.types", "onellm.providers.base", "onellm.providers.protocols"),
+    ),
     (("onellm.pipeline",), ("onellm.pipeline", "onellm.policy", "onellm.errors", "onellm.types")),
     (("onellm.voice",), ("onellm.voice", "onellm.errors", "onellm.types")),
     (FACADE, ("onellm",)),

@@ -52,7 +52,7 @@ class ChatCompletions:
         messages: Iterable[MessageParam],
         stream: Literal[True],
         **params: Unpack[ChatParams],
-    ) -> ChatCompletionStream: ...
+    ) -> "ChatCompletionStream": ...
 
     @overload
     def create(
@@ -62,7 +62,7 @@ class ChatCompletions:
         messages: Iterable[MessageParam],
         stream: bool | None = None,
         **params: Unpack[ChatParams],
-    ) -> ChatCompletion | ChatCompletionStream: ...
+    ) -> "ChatCompletion | ChatCompletionStream": ...
 
     def create(
         self,
@@ -71,7 +71,7 @@ class ChatCompletions:
         messages: Iterable[MessageParam],
         stream: bool | None = None,
         **params: Unpack[ChatParams],
-    ) -> ChatCompletion | ChatCompletionStream:
+    ) -> "ChatCompletion | ChatCompletionStream":
         """Answer a conversation, whole or with `stream=True` as it is written.
 
         model is "provider/model"; messages are dicts, message Structs, or messages that came out of an answer. The

@@ -25,7 +25,7 @@ from onellm._sync.rerank import Rerank
 from onellm._sync.responses import Responses
 from onellm.client import AsyncOneLLM, attributes
 from onellm.policy.retry import RetryPolicy
-from onellm.providers.protocols import Provider
+from onellm.providers.base import Provider
 from onellm.types.limits import Limits
 from onellm.types.options import (
     FallbackOn,
@@ -168,9 +168,6 @@ class OneLLM:
 
     def _hold(self, held: AsyncOneLLM) -> None:
         self._async = held
-        self.chat = Chat(held.chat)
-        self.embeddings = Embeddings(held.embeddings)
-        self.models = Models(held.models)
 
     @classmethod
     def _around(cls, held: AsyncOneLLM) -> Self:
@@ -208,9 +205,19 @@ class OneLLM:
         return Batches(self._async.batches)
 
     @cached_property
+    def chat(self) -> "Chat":
+        """Conversations."""
+        return Chat(self._async.chat)
+
+    @cached_property
     def completions(self) -> "Completions":
         """Texts continued, or filled in before a `suffix`."""
         return Completions(self._async.completions)
+
+    @cached_property
+    def embeddings(self) -> "Embeddings":
+        """Texts as vectors."""
+        return Embeddings(self._async.embeddings)
 
     @cached_property
     def files(self) -> "Files":
@@ -221,6 +228,11 @@ class OneLLM:
     def images(self) -> "Images":
         """Images from words and other images."""
         return Images(self._async.images)
+
+    @cached_property
+    def models(self) -> "Models":
+        """What models there are, and what they can do."""
+        return Models(self._async.models)
 
     @cached_property
     def moderations(self) -> "Moderations":

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import NODEFAULT, Struct, structs
 
 from onellm.config import variables
-from onellm.providers.protocols import OPERATIONS, Configurable, Provider, operations
+from onellm.providers.base import OPERATIONS, Configurable, Provider, operations
 
 # The flags: in a table of the command line a letter each.
 FLAGS = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from onellm.cli.facts import FLAGS, details, flags, served
-from onellm.providers.protocols import OPERATIONS, Configurable, Provider
+from onellm.providers.base import OPERATIONS, Configurable, Provider
 from onellm.providers.registry import Registry, built_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"

@@ -9,7 +9,7 @@ from onellm.cli.report import one_line
 from onellm.cli.settings import find_provider, key_variables, provider_names
 from onellm.cli.table import print_table
 from onellm.config import Config
-from onellm.providers.protocols import Provider
+from onellm.providers.base import Provider
 
 _WIDTH = 80
 

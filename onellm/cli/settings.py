@@ -7,7 +7,7 @@ from typing import Literal
 from onellm.cli.report import notice
 from onellm.config import ENVIRONMENT, Config, Resolved, Setting, resolve_provider, variables
 from onellm.errors import ConfigurationError, MissingKeyError, UnknownProviderError
-from onellm.providers.protocols import Configurable, Provider, ReadsBaseUrl
+from onellm.providers.base import Configurable, Provider, ReadsBaseUrl
 from onellm.providers.registry import DEFAULT
 
 # What is asked where a provider is configured and no model is.

@@ -35,7 +35,7 @@ from onellm.dialects.lenient import DECODE_ERRORS
 from onellm.errors import APIStatusError, api_error_class
 
 _LONGEST_TEXT = 500
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
+_DURATION = r"^(\d+(?:\.\d+)?)s$"
 # A gateway's own id goes before that of what stands behind it: the gateway's support is who asks for it.
 _REQUEST_ID_HEADERS = (
     "apim-request-id",
@@ -271,7 +271,7 @@ def _retry_info(details: list[Any]) -> float | None:
     """google.rpc.RetryInfo: `{"@type": "…RetryInfo", "retryDelay": "58s"}`, in seconds."""
     for detail in details:
         match detail:
-            case {"retryDelay": str() as delay} if duration := _DURATION.match(delay):
+            case {"retryDelay": str() as delay} if duration := re.match(_DURATION, delay):
                 return float(duration[1])
             case _:
                 pass

@@ -12,8 +12,9 @@ from onellm.errors import InvalidRequestError, ResponseDecodeError
 
 T = TypeVar("T")
 
-_PATH = re.compile(r" - at `\$(.*)`$")
-_STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
+# Compiled where an answer needs it.
+_PATH = r" - at `\$(.*)`$"
+_STEP = r"\.([A-Za-z_]\w*)|\[(\d+)\]"
 _MOST_REPAIRS = 64
 
 # What msgspec raises for bytes that are no JSON, or not the JSON that was asked for. RecursionError: nested too deep.
@@ -70,8 +71,10 @@ def _take_out(value: Any, error: str) -> bool:
 
     A null goes from all items of the lists on the way to it: what is null in one is often null in each.
     """
-    path = _PATH.search(error)
-    steps: list[int | str] = [int(index) if index else name for name, index in _STEP.findall(path[1])] if path else []
+    path = re.search(_PATH, error)
+    steps: list[int | str] = (
+        [int(index) if index else name for name, index in re.findall(_STEP, path[1])] if path else []
+    )
     if not steps:
         return False
     try:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 OptionsT = TypeVar("OptionsT", bound=Struct)
 
+OMIT = ""
+"""In the `values` of a dialect: what the argument asks for is what the host does anyway."""
+
 # Values that ask for what every host does unasked: where the argument is not taken, leaving them out changes nothing.
 _UNASKED = {
     "n": 1,

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from onellm.errors import OneLLMError
 from onellm.policy.retry import RetryPolicy, retry, retry_failed, retry_making
-from onellm.providers.protocols import Call
+from onellm.providers.base import Call
 from onellm.types.options import OnUnsupported
 from onellm.types.request import Request
 

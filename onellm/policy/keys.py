@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from onellm.errors import AuthenticationError, OneLLMError, QuotaExceededError, RateLimitError
-from onellm.providers.protocols import ProviderSettings
+from onellm.providers.base import ProviderSettings
 
 _REFUSED = 300.0  # seconds in which a key that was refused, or has no quota left, is not taken
 _LIMITED = 1.0  # the same for one that asked too often, where the provider does not say how long

@@ -17,7 +17,7 @@ from onellm.policy.hooks import tell
 from onellm.policy.moving import BegunStream, MovingStream, WatchedStream
 from onellm.policy.operations import operation_of
 from onellm.policy.retry import retry, retry_making
-from onellm.providers.protocols import Call
+from onellm.providers.base import Call
 from onellm.types.base import Answer
 from onellm.types.events import ErrorEvent, RequestEvent, ResponseEvent, RetryEvent
 from onellm.types.request import Request

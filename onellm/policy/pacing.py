@@ -10,7 +10,8 @@ from msgspec import structs
 from onellm.errors import ConfigurationError, MissingDependencyError
 from onellm.policy.limits import Cost, estimate, most_written
 from onellm.policy.turns import Pacer, Remote, Turn
-from onellm.providers.protocols import Call, ProviderSettings, Response, ResponseStream, Transport
+from onellm.providers.base import Call, ProviderSettings
+from onellm.providers.protocols import Response, ResponseStream, Transport
 from onellm.types.limits import Limits, RedisLimits
 from onellm.types.secret import Secret
 

@@ -13,7 +13,8 @@ from onellm.errors import ClientClosedError, OneLLMError
 from onellm.policy.execution import Exchange
 from onellm.policy.forks import begins_anew
 from onellm.policy.watched import Tokens, to_its_end
-from onellm.providers.protocols import Call, Pace
+from onellm.providers.base import Call
+from onellm.providers.protocols import Pace
 from onellm.types.events import RequestEvent, RetryEvent
 from onellm.types.request import Request
 from onellm.types.stats import CallUnderWay, ClientStats, Drained, ModelStats

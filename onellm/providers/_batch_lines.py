@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from onellm.dialects import lenient
-from onellm.dialects.base import BatchDialect, BatchLine, ErrorDecoder
+from onellm.dialects.base import BatchLine, ErrorDecoder
 from onellm.errors import OneLLMError, ResponseDecodeError
 from onellm.types.base import Answer
 from onellm.types.batches import Batch, BatchAnswer, BatchResult
@@ -17,6 +17,7 @@ from onellm.types.embeddings import EmbeddingsRequest
 from onellm.types.moderations import ModerationRequest
 
 if TYPE_CHECKING:
+    from onellm.dialects.protocols import BatchDialect
     from onellm.providers.http import HttpProvider
 
 _REFUSED = 300
@@ -37,7 +38,7 @@ class _Counted(Struct, gc=False):
 _counted = msgspec.json.Decoder(_Counted)
 
 
-def read_line(row: "HttpProvider", dialect: BatchDialect, line: bytes, batch: Batch) -> BatchResult:
+def read_line(row: "HttpProvider", dialect: "BatchDialect", line: bytes, batch: Batch) -> BatchResult:
     """What came of one request. A line that cannot be read is an error of that line."""
     custom_id, status, found_id = "", None, None
     response: BatchAnswer | None = None
@@ -57,7 +58,7 @@ def read_line(row: "HttpProvider", dialect: BatchDialect, line: bytes, batch: Ba
     )
 
 
-def _response(row: "HttpProvider", dialect: BatchDialect, wire: BatchLine, batch: Batch) -> BatchAnswer:
+def _response(row: "HttpProvider", dialect: "BatchDialect", wire: BatchLine, batch: Batch) -> BatchAnswer:
     endpoint = batch.endpoint or _ENDPOINTS.get(_count(wire.body).object, "")
     reads, decode = _reader(row, endpoint, batch.model or "")
     decoder = reads or dialect

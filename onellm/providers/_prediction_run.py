@@ -15,8 +15,9 @@ from onellm.dialects.replicate.predictions import LONGEST_WAIT, Prediction, Pred
 from onellm.errors import APIStatusError, APITimeoutError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import HttpAnswerStream, locate
 from onellm.providers.auth import Outgoing
+from onellm.providers.base import Call
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Call, ResponseStream
+from onellm.providers.protocols import ResponseStream
 from onellm.providers.sending import refusal
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk, ChoiceDelta, ChunkChoice
 from onellm.types.chat_params import ChatRequest

@@ -1,9 +1,11 @@
 """How an HTTP answer is read as it comes: bytes, and streams that are folded."""
 
-from collections.abc import Sequence
-from typing import Generic, NoReturn, TypeVar, cast
+# The types of all operations stand in annotations alone: what imports a row pays for those it uses.
+from __future__ import annotations
 
-from onellm.dialects.base import Reducer, StreamDialect, TakesWhole
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar, cast
+
+from onellm.dialects.base import TakesWhole
 from onellm.dialects.errors import request_id
 from onellm.errors import (
     APIConnectionError,
@@ -12,10 +14,16 @@ from onellm.errors import (
     StreamInterruptedError,
     UnsupportedFeatureError,
 )
-from onellm.providers.protocols import Call, ResponseStream
 from onellm.types.base import Answer
 from onellm.types.headers import Head, as_head, headers_of
 from onellm.types.request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onellm.dialects.protocols import Reducer, StreamDialect
+    from onellm.providers.base import Call
+    from onellm.providers.protocols import ResponseStream
 
 RequestT = TypeVar("RequestT", bound=Request)
 AnswerT = TypeVar("AnswerT", bound=Answer)

@@ -2,16 +2,13 @@
 
 from msgspec import Struct
 
-from onellm.dialects.anthropic.batches import AnthropicBatches
 from onellm.dialects.anthropic.chat import AnthropicMessages
-from onellm.dialects.anthropic.counts import AnthropicTokenCount
-from onellm.dialects.anthropic.files import AnthropicFiles
-from onellm.dialects.anthropic.models import AnthropicModels
 from onellm.errors import OneLLMError
 from onellm.providers.answers import locate
 from onellm.providers.auth import BEARER, HeaderKey, Outgoing
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Call, ProviderSettings
+from onellm.providers.named import AnthropicBatches, AnthropicFiles, AnthropicModels, AnthropicTokenCount
 from onellm.types.models import ModelInfo
 from onellm.types.secret import Secret
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from onellm.errors import ConfigurationError
-from onellm.providers.protocols import ProviderSettings
+from onellm.providers.base import ProviderSettings
 from onellm.types.secret import Secret
 
 

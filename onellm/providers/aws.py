@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from onellm.errors import ConfigurationError, MissingDependencyError, MissingKeyError
 from onellm.providers.auth import BEARER, Outgoing
-from onellm.providers.protocols import ProviderSettings
+from onellm.providers.base import ProviderSettings
 from onellm.types.secret import Secret
 
 _ALGORITHM = "AWS4-HMAC-SHA256"

@@ -18,18 +18,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 import msgspec
 from msgspec import Struct, structs
 
-from onellm.dialects.base import Dialect, SpeechDialect, StreamDialect
-from onellm.dialects.openai.audio import OpenAITranscriptions, OpenAITranslations
-from onellm.dialects.openai.batches import OpenAIBatches
 from onellm.dialects.openai.chat import OpenAIChat
-from onellm.dialects.openai.completions import OpenAICompletions
-from onellm.dialects.openai.embeddings import OpenAIEmbeddings
-from onellm.dialects.openai.files import OpenAIFiles, OpenAIUploads
-from onellm.dialects.openai.images import OpenAIImages
-from onellm.dialects.openai.models import OpenAIModels
-from onellm.dialects.openai.realtime import OpenAIRealtime, OpenAIRealtimeTokens
-from onellm.dialects.openai.responses import OpenAIResponses
-from onellm.dialects.openai.speech import OpenAISpeech
 from onellm.errors import (
     APIConnectionError,
     AuthenticationError,
@@ -43,8 +32,24 @@ from onellm.errors import (
 )
 from onellm.providers.answers import HttpAnswerStream
 from onellm.providers.auth import BEARER, Outgoing, check_host
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Binary, Call, ProviderSettings, RealtimeHost
+from onellm.providers.named import (
+    OpenAIBatches,
+    OpenAICompletions,
+    OpenAIEmbeddings,
+    OpenAIFiles,
+    OpenAIImages,
+    OpenAIModels,
+    OpenAIRealtime,
+    OpenAIRealtimeTokens,
+    OpenAIResponses,
+    OpenAISpeech,
+    OpenAITranscriptions,
+    OpenAITranslations,
+    OpenAIUploads,
+)
+from onellm.providers.protocols import Binary, RealtimeHost
 from onellm.providers.tokens import Token, TokenCache
 from onellm.types.audio import SpeechRequest
 from onellm.types.base import Answer
@@ -54,6 +59,7 @@ from onellm.types.request import Request
 from onellm.types.secret import Secret
 
 if TYPE_CHECKING:
+    from onellm.dialects.protocols import Dialect, SpeechDialect, StreamDialect
     from onellm.types.realtime import RealtimeRequest, RealtimeToken
 
 D = TypeVar("D")
@@ -228,17 +234,17 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
 
     # --- each request, with its deployment ---
 
-    async def ask(self, dialect: Dialect[RequestT, AnswerT], request: RequestT, call: Call) -> AnswerT:
+    async def ask(self, dialect: "Dialect[RequestT, AnswerT]", request: RequestT, call: Call) -> AnswerT:
         dialect, request = _placed(dialect, request, call)
         return await super().ask(dialect, request, call)
 
     async def ask_stream(
-        self, dialect: StreamDialect[RequestT, AnswerT, ChunkT], request: RequestT, call: Call
+        self, dialect: "StreamDialect[RequestT, AnswerT, ChunkT]", request: RequestT, call: Call
     ) -> HttpAnswerStream[ChunkT, AnswerT]:
         dialect, request = _placed(dialect, request, call)
         return await super().ask_stream(dialect, request, call)
 
-    async def ask_audio(self, dialect: SpeechDialect, request: SpeechRequest, call: Call) -> Binary:
+    async def ask_audio(self, dialect: "SpeechDialect", request: SpeechRequest, call: Call) -> Binary:
         dialect, request = _placed(dialect, request, call)
         return await super().ask_audio(dialect, request, call)
 
@@ -248,9 +254,10 @@ class AzureProvider(HttpProvider, frozen=True, kw_only=True):
         if not _shape(call).classic:  # and any version, "preview" too, is refused with 401
             settings = structs.replace(call.settings, query={})
             return super().realtime_host(request, structs.replace(call, settings=settings))
-        from onellm.providers.realtime import HttpRealtimeHost  # noqa: PLC0415 - only for those who use it
+        from onellm.dialects.openai import realtime  # noqa: PLC0415 - only for those who use it
+        from onellm.providers.realtime import HttpRealtimeHost  # noqa: PLC0415 - likewise
 
-        dialect = OpenAIRealtime(shape="beta", model_query="deployment", transcriber="whisper-1")
+        dialect = realtime.OpenAIRealtime(shape="beta", model_query="deployment", transcriber="whisper-1")
         return HttpRealtimeHost(self, dialect, request, call)
 
     async def create_realtime_token(

@@ -7,12 +7,12 @@ https://docs.aws.amazon.com/general/latest/gr/bedrock.html
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import structs
 
-from onellm.dialects.base import ChatDialect, HttpRequest
+from onellm.dialects.base import HttpRequest
 from onellm.dialects.bedrock.converse import Converse, CountTokens
 from onellm.dialects.bedrock.invoke import Family, InvokeEmbeddings, InvokeRerank
 from onellm.dialects.bedrock.messages import InvokeMessages
@@ -20,12 +20,16 @@ from onellm.dialects.bedrock.models import FoundationModels
 from onellm.errors import ConfigurationError
 from onellm.providers.auth import check_host
 from onellm.providers.aws import KEPT, SigV4, profile_region, signer
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
+from onellm.providers.protocols import ChunkStream
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+
+if TYPE_CHECKING:
+    from onellm.dialects.protocols import ChatDialect
 
 KEY_ENV = ("AWS_BEARER_TOKEN_BEDROCK",)
 REGION = "<region>"
@@ -43,7 +47,7 @@ class AmazonProvider(HttpProvider, frozen=True, kw_only=True):
     messages:  another API for chat, which the calls take that give its options
     """
 
-    messages: ChatDialect | None = None
+    messages: "ChatDialect | None" = None
 
     def settle(self, settings: ProviderSettings) -> ProviderSettings:
         """The address in the region, and what signs.
@@ -112,7 +116,7 @@ class AmazonProvider(HttpProvider, frozen=True, kw_only=True):
     async def stream_chat_completion(self, request: ChatRequest, call: Call) -> ChunkStream:
         return await self.ask_stream(self._chat(request), request, call)
 
-    def _chat(self, request: ChatRequest) -> ChatDialect:
+    def _chat(self, request: ChatRequest) -> "ChatDialect":
         usual = self._dialect(self.chat, "chat")
         if self.messages is None or self.messages.native_options.isdisjoint(request.params):
             return usual

@@ -1,16 +1,13 @@
 """Cohere: its own API, v2. https://docs.cohere.com/reference/about"""
 
-from onellm.dialects.base import HttpRequest
+from typing import cast
+
 from onellm.dialects.cohere.chat import CohereChat
-from onellm.dialects.cohere.embeddings import CohereEmbeddings
-from onellm.dialects.cohere.models import CohereModels
-from onellm.dialects.openai.audio import OpenAITranscriptions
-from onellm.dialects.rerank import Rerank
-from onellm.errors import APIStatusError, ContentFilterError, InvalidRequestError, OneLLMError, UnsupportedFeatureError
+from onellm.errors import APIStatusError, ContentFilterError, OneLLMError
 from onellm.providers.answers import locate
+from onellm.providers.base import Call
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Call
-from onellm.types.audio import TranscriptionRequest
+from onellm.providers.named import CohereEmbeddings, CohereModels, CohereTranscriptions, Rerank
 from onellm.types.models import ModelInfo
 
 # A token of the deny list was asked for, or written; elsewhere a 498 is a busy gateway.
@@ -18,25 +15,11 @@ CODES: dict[str, type[APIStatusError]] = {"498": ContentFilterError}
 _LACKS = "its API does not have it"
 
 
-class CohereTranscriptions(OpenAITranscriptions, frozen=True, kw_only=True):
-    """Needs `language`, and does not stream. https://docs.cohere.com/reference/create-audio-transcription"""
-
-    def encode_request(self, request: TranscriptionRequest) -> HttpRequest:
-        if "language" not in request.params and "language" not in (request.extra_body or {}):
-            raise InvalidRequestError(
-                f'{request.provider} must know the language: give language="en", or what is spoken', param="language"
-            )
-        return super().encode_request(request)
-
-    def encode_stream(self, request: TranscriptionRequest) -> HttpRequest:
-        raise UnsupportedFeatureError(f"{request.provider} does not stream transcriptions", provider=request.provider)
-
-
 class CohereProvider(HttpProvider, frozen=True, kw_only=True):
     """A list of models comes in pages, which are read to the last."""
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
-        dialect = MODELS
+        dialect = cast("CohereModels", self._dialect(self.models, "models"))
         models: list[ModelInfo] = []
         page = ""
         seen: set[str] = set()
@@ -54,8 +37,6 @@ class CohereProvider(HttpProvider, frozen=True, kw_only=True):
             locate(exc, self.name, None)
         return models
 
-
-MODELS = CohereModels(codes=CODES)
 
 PROVIDER = CohereProvider(
     name="cohere",
@@ -86,7 +67,7 @@ PROVIDER = CohereProvider(
         ),
         codes=CODES,
     ),
-    models=MODELS,
+    models=CohereModels(codes=CODES),
     docs="https://docs.cohere.com",
     notes=(
         "the options of its chat are `cohere=CohereOptions(...)`",

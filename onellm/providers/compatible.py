@@ -2,38 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from onellm.dialects.base import (
-    BatchDialect,
-    ChatDialect,
-    CompletionDialect,
-    EmbeddingDialect,
-    FileDialect,
-    ImageDialect,
-    ModelsDialect,
-    ModerationDialect,
-    RerankDialect,
-    ResponseDialect,
-    SpeechDialect,
-    TranscriptionDialect,
-    TranslationDialect,
-    UploadDialect,
-)
-from onellm.dialects.ocr import Ocr
-from onellm.dialects.openai.audio import OpenAITranscriptions, OpenAITranslations
-from onellm.dialects.openai.batches import OpenAIBatches
-from onellm.dialects.openai.chat import OpenAIChat
-from onellm.dialects.openai.completions import OpenAICompletions
-from onellm.dialects.openai.embeddings import OpenAIEmbeddings
-from onellm.dialects.openai.files import OpenAIFiles
-from onellm.dialects.openai.fim import ChatShapedCompletions
-from onellm.dialects.openai.images import OpenAIImages
-from onellm.dialects.openai.lists import NUMBERED, WHOLE
-from onellm.dialects.openai.models import OpenAIModels
-from onellm.dialects.openai.moderations import OpenAIModerations
-from onellm.dialects.openai.realtime import OpenAIRealtime, OpenAIRealtimeTokens
-from onellm.dialects.openai.responses import OpenAIResponses
-from onellm.dialects.openai.speech import OpenAISpeech
-from onellm.dialects.rerank import Rerank
 from onellm.errors import (
     AuthenticationError,
     BadRequestError,
@@ -47,15 +15,62 @@ from onellm.errors import (
 )
 from onellm.providers.http import HttpProvider
 from onellm.providers.local_hosts import LOCAL
-from onellm.providers.mistral import STATUSES, MistralBatches, MistralFileUrls, MistralProvider, MistralTranscriptions
-from onellm.providers.nvidia import NvidiaRerank
+from onellm.providers.mistral import STATUSES, MistralProvider
+from onellm.providers.named import (
+    ChatShapedCompletions,
+    MistralBatches,
+    MistralFileUrls,
+    MistralTranscriptions,
+    NvidiaRerank,
+    Ocr,
+    OpenAIBatches,
+    OpenAIChat,
+    OpenAICompletions,
+    OpenAIEmbeddings,
+    OpenAIFiles,
+    OpenAIImages,
+    OpenAIModels,
+    OpenAIModerations,
+    OpenAIRealtime,
+    OpenAIRealtimeTokens,
+    OpenAIResponses,
+    OpenAISpeech,
+    OpenAITranscriptions,
+    OpenAITranslations,
+    Rerank,
+    TogetherChat,
+)
 from onellm.providers.openai import EDITS, VARIATIONS
 from onellm.providers.openai import PROVIDER as OPENAI
-from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, NO_SCHEMA, OPENAI_ONLY, STATELESS, refuses
+from onellm.providers.quirks import (
+    MAX_TOKENS,
+    NO_JSON_OBJECT,
+    NO_SCHEMA,
+    NUMBERED,
+    OPENAI_ONLY,
+    STATELESS,
+    WHOLE,
+    refuses,
+)
 from onellm.providers.small_hosts import SMALL
-from onellm.providers.together import TogetherChat
 
 if TYPE_CHECKING:
+    from onellm.dialects.protocols import (
+        BatchDialect,
+        ChatDialect,
+        CompletionDialect,
+        EmbeddingDialect,
+        FileDialect,
+        ImageDialect,
+        ModelsDialect,
+        ModerationDialect,
+        RerankDialect,
+        ResponseDialect,
+        SpeechDialect,
+        TranscriptionDialect,
+        TranslationDialect,
+        UploadDialect,
+    )
     from onellm.dialects.realtime import RealtimeDialect
 
 
@@ -64,22 +79,22 @@ def compatible(
     base_url: str | None = None,
     *,
     key_env: str | tuple[str, ...] = (),
-    chat: ChatDialect | None = None,
-    completions: CompletionDialect | None = None,
-    responses: ResponseDialect | None = None,
-    embeddings: EmbeddingDialect | None = None,
-    transcriptions: TranscriptionDialect | None = None,
-    translations: TranslationDialect | None = None,
-    speech: SpeechDialect | None = None,
-    images: ImageDialect | None = None,
-    image_edits: ImageDialect | None = None,
-    image_variations: ImageDialect | None = None,
-    files: FileDialect | None = None,
-    uploads: UploadDialect | None = None,
-    batches: BatchDialect | None = None,
-    models: ModelsDialect | None = None,
-    moderations: ModerationDialect | None = None,
-    rerank: RerankDialect | None = None,
+    chat: "ChatDialect | None" = None,
+    completions: "CompletionDialect | None" = None,
+    responses: "ResponseDialect | None" = None,
+    embeddings: "EmbeddingDialect | None" = None,
+    transcriptions: "TranscriptionDialect | None" = None,
+    translations: "TranslationDialect | None" = None,
+    speech: "SpeechDialect | None" = None,
+    images: "ImageDialect | None" = None,
+    image_edits: "ImageDialect | None" = None,
+    image_variations: "ImageDialect | None" = None,
+    files: "FileDialect | None" = None,
+    uploads: "UploadDialect | None" = None,
+    batches: "BatchDialect | None" = None,
+    models: "ModelsDialect | None" = None,
+    moderations: "ModerationDialect | None" = None,
+    rerank: "RerankDialect | None" = None,
     realtime: "RealtimeDialect | None" = None,
 ) -> HttpProvider:
     """A host of your own that speaks OpenAI's API, to be registered.

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from onellm.errors import OneLLMError
 from onellm.providers.answers import locate
+from onellm.providers.base import Call
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Call
 from onellm.types.models import ModelInfo
 
 if TYPE_CHECKING:

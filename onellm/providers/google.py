@@ -11,20 +11,24 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
-from onellm.dialects.gemini.batches import GeminiBatches
 from onellm.dialects.gemini.chat import GeminiChat
-from onellm.dialects.gemini.embeddings import GeminiEmbeddings
-from onellm.dialects.gemini.files import PIECE, GeminiFiles
-from onellm.dialects.gemini.images import GeminiImages
-from onellm.dialects.gemini.models import GeminiModels
-from onellm.dialects.gemini.realtime import GeminiLive, GeminiLiveTokens
-from onellm.dialects.gemini.speech import GeminiSpeech
-from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import InvalidRequestError, OneLLMError, ResponseDecodeError
 from onellm.providers.answers import Held, locate
 from onellm.providers.auth import HeaderKey
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.gemini_host import GeminiHost, under, version, with_version
-from onellm.providers.protocols import Binary, Call, ProviderSettings, Response
+from onellm.providers.named import (
+    GeminiBatches,
+    GeminiEmbeddings,
+    GeminiFiles,
+    GeminiImages,
+    GeminiLive,
+    GeminiLiveTokens,
+    GeminiModels,
+    GeminiSpeech,
+    GeminiTokenCount,
+)
+from onellm.providers.protocols import Binary, Response
 from onellm.providers.sending import refusal
 from onellm.types.batches import Batch
 from onellm.types.file_objects import FileDeleted, FileObject, FileRequest
@@ -34,6 +38,9 @@ from onellm.types.secret import Secret
 if TYPE_CHECKING:
     from onellm.providers.protocols import RealtimeHost
     from onellm.types.realtime import RealtimeRequest, RealtimeToken
+
+PIECE = 8 << 20
+"""Bytes of a file in one request: pieces but the last must be a multiple of 256 KiB."""
 
 _REDIRECT = 300
 _LIVE = "ws/google.ai.generativelanguage.{}.GenerativeService.BidiGenerateContent"

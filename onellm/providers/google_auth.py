@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from onellm.errors import APIConnectionError, AuthenticationError, ConfigurationError, MissingDependencyError
 from onellm.providers.auth import BEARER, Outgoing
-from onellm.providers.protocols import ProviderSettings
+from onellm.providers.base import ProviderSettings
 from onellm.providers.tokens import Token, TokenCache
 from onellm.types.secret import Secret
 

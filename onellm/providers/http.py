@@ -1,74 +1,70 @@
 """The one class behind every row: a provider that is reached over HTTP and speaks one dialect an operation."""
 
-from collections.abc import Coroutine, Mapping, Sequence
+# The types of all operations stand in annotations alone: what imports a row pays for those it uses.
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import structs
 
-from onellm.dialects.base import (
-    BatchDialect,
-    CapabilityDialect,
-    ChatDialect,
-    CompletionDialect,
-    EmbeddingDialect,
-    FileDialect,
-    FileUrlDialect,
-    ImageDialect,
-    InlineBatchDialect,
-    ModelsDialect,
-    ModerationDialect,
-    OcrDialect,
-    RerankDialect,
-    ResponseDialect,
-    SpeechDialect,
-    StreamDialect,
-    TokenCountDialect,
-    TranscriptionDialect,
-    TranslationDialect,
-    UploadDialect,
-)
-from onellm.errors import (
-    OneLLMError,
-    UnsupportedFeatureError,
-)
-from onellm.providers._batch_lines import read_line
+from onellm.dialects.base import CapabilityDialect, InlineBatchDialect
+from onellm.errors import OneLLMError, UnsupportedFeatureError
 from onellm.providers.answers import HttpBinary, is_json, locate, open_answer
-from onellm.providers.inline import read_whole
-from onellm.providers.protocols import (
-    OPERATIONS,
-    Binary,
-    Call,
-    ChunkStream,
-    CompletionStream,
-    EventStream,
-    ImageStream,
-    ProviderSettings,
-    RealtimeHost,
-    SpeechStream,
-    TranscriptionStream,
-)
+from onellm.providers.base import OPERATIONS
+from onellm.providers.deferred import DialectField, has_dialect
 from onellm.providers.sending import HttpHost
-from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, TranscriptionRequest
-from onellm.types.base import Answer
-from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
-from onellm.types.capabilities import PublishedCapabilities
-from onellm.types.chat import ChatCompletion, TokenCount
-from onellm.types.chat_params import ChatRequest
-from onellm.types.completions import Completion, CompletionRequest
-from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
-from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, FileUrl, Upload, UploadPart
-from onellm.types.files import InputFile
-from onellm.types.images import ImageRequest, ImagesResponse
-from onellm.types.models import ModelInfo
-from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
-from onellm.types.pages import Listing, ListRequest
-from onellm.types.request import Request
-from onellm.types.rerank import RerankRequest, RerankResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from onellm.dialects.protocols import (
+        BatchDialect,
+        ChatDialect,
+        CompletionDialect,
+        EmbeddingDialect,
+        FileDialect,
+        FileUrlDialect,
+        ImageDialect,
+        ModelsDialect,
+        ModerationDialect,
+        OcrDialect,
+        RerankDialect,
+        ResponseDialect,
+        SpeechDialect,
+        StreamDialect,
+        TokenCountDialect,
+        TranscriptionDialect,
+        TranslationDialect,
+        UploadDialect,
+    )
     from onellm.dialects.realtime import RealtimeDialect, RealtimeTokenDialect
+    from onellm.providers.base import Call, ProviderSettings
+    from onellm.providers.protocols import (
+        Binary,
+        ChunkStream,
+        CompletionStream,
+        EventStream,
+        ImageStream,
+        RealtimeHost,
+        SpeechStream,
+        TranscriptionStream,
+    )
+    from onellm.types.audio import AnyTranscription, AnyTranslation, SpeechRequest, TranscriptionRequest
+    from onellm.types.batches import Batch, BatchCreateRequest, BatchResult
+    from onellm.types.capabilities import PublishedCapabilities
+    from onellm.types.chat import ChatCompletion, TokenCount
+    from onellm.types.chat_params import ChatRequest
+    from onellm.types.completions import Completion, CompletionRequest
+    from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
+    from onellm.types.file_objects import FileDeleted, FileObject, FileRequest, FileUrl, Upload, UploadPart
+    from onellm.types.files import InputFile
+    from onellm.types.images import ImageRequest, ImagesResponse
+    from onellm.types.models import ModelInfo
+    from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
     from onellm.types.ocr import OcrRequest, OcrResponse
+    from onellm.types.pages import Listing, ListRequest
     from onellm.types.realtime import RealtimeRequest, RealtimeToken
+    from onellm.types.rerank import RerankRequest, RerankResponse
     from onellm.types.response_events import ResponseStreamEvent
     from onellm.types.response_items import ResponseOutputItem
     from onellm.types.response_params import ResponseRequest, StoredResponseRequest
@@ -76,9 +72,6 @@ if TYPE_CHECKING:
     from onellm.types.responses import Response as ModelResponse
 
 D = TypeVar("D")
-RequestT = TypeVar("RequestT", bound=Request)
-AnswerT = TypeVar("AnswerT", bound=Answer)
-ChunkT = TypeVar("ChunkT", bound=Answer)
 
 
 class HttpProvider(HttpHost, frozen=True, kw_only=True):
@@ -112,8 +105,8 @@ class HttpProvider(HttpHost, frozen=True, kw_only=True):
     moderations: ModerationDialect | None = None
     rerank: RerankDialect | None = None
     ocr: OcrDialect | None = None
-    realtime: "RealtimeDialect | None" = None
-    realtime_tokens: "RealtimeTokenDialect | None" = None
+    realtime: RealtimeDialect | None = None
+    realtime_tokens: RealtimeTokenDialect | None = None
     docs: str = ""
     notes: tuple[str, ...] = ()
 
@@ -121,7 +114,7 @@ class HttpProvider(HttpHost, frozen=True, kw_only=True):
 
     @property
     def operations(self) -> frozenset[str]:
-        return frozenset(name for name in OPERATIONS if getattr(self, name, None) is not None)
+        return frozenset(name for name in OPERATIONS if has_dialect(self, name))
 
     @property
     def json_mode_support(self) -> bool:
@@ -188,17 +181,17 @@ class HttpProvider(HttpHost, frozen=True, kw_only=True):
     async def stream_completion(self, request: CompletionRequest, call: Call) -> CompletionStream:
         return await self.ask_stream(self._dialect(self.completions, "completions"), request, call)
 
-    async def create_response(self, request: "ResponseRequest", call: Call) -> "ModelResponse":
+    async def create_response(self, request: ResponseRequest, call: Call) -> ModelResponse:
         return await self.ask(self._dialect(self.responses, "responses"), request, call)
 
-    async def stream_response(self, request: "ResponseRequest", call: Call) -> EventStream:
+    async def stream_response(self, request: ResponseRequest, call: Call) -> EventStream:
         return await self.ask_stream(self._dialect(self.responses, "responses"), request, call)
 
-    async def retrieve_response(self, request: "StoredResponseRequest", call: Call) -> "ModelResponse":
+    async def retrieve_response(self, request: StoredResponseRequest, call: Call) -> ModelResponse:
         dialect = self._dialect(self.responses, "responses")
         return await self.fetch(dialect, lambda: dialect.encode_retrieve(request), dialect.decode_stored, call)
 
-    async def restream_response(self, request: "StoredResponseRequest", call: Call) -> EventStream:
+    async def restream_response(self, request: StoredResponseRequest, call: Call) -> EventStream:
         dialect = self._dialect(self.responses, "responses")
         try:
             response = await self._open(dialect, dialect.encode_retrieve_stream(request), call)
@@ -207,17 +200,17 @@ class HttpProvider(HttpHost, frozen=True, kw_only=True):
         except OneLLMError as exc:
             locate(exc, self.name, None)
 
-    async def delete_response(self, response_id: str, call: Call) -> "ResponseDeleted":
+    async def delete_response(self, response_id: str, call: Call) -> ResponseDeleted:
         dialect = self._dialect(self.responses, "responses")
         return await self.fetch(dialect, lambda: dialect.encode_delete(response_id), dialect.decode_deleted, call)
 
-    async def cancel_response(self, response_id: str, call: Call) -> "ModelResponse":
+    async def cancel_response(self, response_id: str, call: Call) -> ModelResponse:
         dialect = self._dialect(self.responses, "responses")
         return await self.fetch(dialect, lambda: dialect.encode_cancel(response_id), dialect.decode_stored, call)
 
     async def list_response_items(
         self, response_id: str, request: ListRequest, call: Call
-    ) -> "Listing[ResponseOutputItem]":
+    ) -> Listing[ResponseOutputItem]:
         dialect = self._dialect(self.responses, "responses")
         query = {**request.params, **request.next, **(call.query or {})}
         return await self.fetch(
@@ -227,7 +220,7 @@ class HttpProvider(HttpHost, frozen=True, kw_only=True):
             call,
         )
 
-    async def count_input_tokens(self, request: "ResponseRequest", call: Call) -> "InputTokenCountResponse":
+    async def count_input_tokens(self, request: ResponseRequest, call: Call) -> InputTokenCountResponse:
         dialect = self._dialect(self.responses, "responses")
         request.adjustments.clear()
         counted = await self.fetch(
@@ -296,20 +289,20 @@ class HttpProvider(HttpHost, frozen=True, kw_only=True):
     async def create_rerank(self, request: RerankRequest, call: Call) -> RerankResponse:
         return await self.ask(self._dialect(self.rerank, "rerank"), request, call)
 
-    async def create_ocr(self, request: "OcrRequest", call: Call) -> "OcrResponse":
+    async def create_ocr(self, request: OcrRequest, call: Call) -> OcrResponse:
         dialect = self._dialect(self.ocr, "ocr")
-        if isinstance(request.document, InputFile):  # it stays read for another attempt
+        if not isinstance(request.document, dict):  # it stays read for another attempt
+            from onellm.providers.inline import read_whole  # noqa: PLC0415 - only for those who use it
+
             request.document = await read_whole(request.document, "document", limit=call.max_body_bytes)
         return await self.ask(dialect, request, call)
 
-    def realtime_host(self, request: "RealtimeRequest", call: Call) -> RealtimeHost:
+    def realtime_host(self, request: RealtimeRequest, call: Call) -> RealtimeHost:
         from onellm.providers.realtime import HttpRealtimeHost  # noqa: PLC0415 - only for those who use it
 
         return HttpRealtimeHost(self, self._dialect(self.realtime, "realtime"), request, call)
 
-    async def create_realtime_token(
-        self, request: "RealtimeRequest", seconds: int | None, call: Call
-    ) -> "RealtimeToken":
+    async def create_realtime_token(self, request: RealtimeRequest, seconds: int | None, call: Call) -> RealtimeToken:
         from onellm.providers.realtime import create_token  # noqa: PLC0415 - only for those who use it
 
         return await create_token(self, self._dialect(self.realtime_tokens, "realtime_tokens"), request, call, seconds)
@@ -415,6 +408,8 @@ class HttpProvider(HttpHost, frozen=True, kw_only=True):
         return await self._open_binary(dialect, dialect.encode_results(batch), call)
 
     def read_batch_line(self, line: bytes, batch: Batch) -> BatchResult:
+        from onellm.providers._batch_lines import read_line  # noqa: PLC0415 - only for those who use it
+
         return read_line(self, self._dialect(self.batches, "batches"), line, batch)
 
     async def list_models(self, call: Call) -> list[ModelInfo]:
@@ -459,9 +454,15 @@ class HttpProvider(HttpHost, frozen=True, kw_only=True):
         return dialect
 
 
+for _name in {*OPERATIONS} & {*HttpProvider.__struct_fields__}:
+    setattr(HttpProvider, _name, DialectField(getattr(HttpProvider, _name)))
+
+
 async def _with_images(dialect: ImageDialect, request: ImageRequest, call: Call) -> ImageRequest:
     """The request with its images read, where they go into JSON. They stay read for another attempt."""
     if dialect.inline:
+        from onellm.providers.inline import read_whole  # noqa: PLC0415 - only for those who use it
+
         limit = call.max_body_bytes
         request.images = [await read_whole(image, "image", limit=limit) for image in request.images]
     return request

@@ -8,14 +8,20 @@ from typing import TypeVar
 from msgspec import structs
 
 from onellm.dialects.base import HttpRequest
-from onellm.dialects.huggingface.tasks import FeatureExtraction, SpeechRecognition, TextToImage, TextToSpeech
-from onellm.dialects.openai.chat import OpenAIChat
-from onellm.dialects.openai.models import OpenAIModels
-from onellm.dialects.openai.responses import OpenAIResponses
 from onellm.errors import UnsupportedFeatureError
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.http import HttpProvider
 from onellm.providers.inline import read_whole
-from onellm.providers.protocols import Binary, Call, ProviderSettings
+from onellm.providers.named import (
+    FeatureExtraction,
+    OpenAIChat,
+    OpenAIModels,
+    OpenAIResponses,
+    SpeechRecognition,
+    TextToImage,
+    TextToSpeech,
+)
+from onellm.providers.protocols import Binary
 from onellm.types.audio import AnyTranscription, SpeechRequest, TranscriptionRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest
 from onellm.types.images import ImageRequest, ImagesResponse

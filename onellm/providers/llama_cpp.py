@@ -49,8 +49,10 @@ from onellm.providers._llama_engine import (
     resolve_model,
 )
 from onellm.providers._llama_load import EMBEDDED
-from onellm.providers.llama_server import CHAT, EMBEDDINGS
-from onellm.providers.protocols import Call, ChunkStream
+from onellm.providers.base import Call
+from onellm.providers.llama_server import LLAMA_CHAT as CHAT
+from onellm.providers.llama_server import LLAMA_EMBEDDINGS as EMBEDDINGS
+from onellm.providers.protocols import ChunkStream
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.embeddings import CreateEmbeddingResponse, EmbeddingsRequest

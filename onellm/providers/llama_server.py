@@ -103,10 +103,10 @@ class _Props(Struct):
     chat_template_caps: _TemplateCaps | None = None
 
 
-CHAT = LlamaChat(
+LLAMA_CHAT = LlamaChat(
     caching="automatic",
     uncached={"cache_prompt": False},
     refuses=dict.fromkeys(_CHAT_IGNORES, _IGNORED),
     replay=("reasoning_content",),
 )
-EMBEDDINGS = OpenAIEmbeddings(refuses=dict.fromkeys(("dimensions", "user"), _IGNORED))
+LLAMA_EMBEDDINGS = OpenAIEmbeddings(refuses=dict.fromkeys(("dimensions", "user"), _IGNORED))

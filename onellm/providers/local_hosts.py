@@ -1,14 +1,19 @@
 """Rows of servers that one runs oneself: no default key, and an address that only the user knows for sure."""
 
-from onellm.dialects.openai.audio import OpenAITranscriptions, OpenAITranslations
-from onellm.dialects.openai.chat import OpenAIChat
-from onellm.dialects.openai.completions import OpenAICompletions
-from onellm.dialects.openai.embeddings import OpenAIEmbeddings
-from onellm.dialects.openai.models import OpenAIModels
-from onellm.dialects.openai.responses import OpenAIResponses
-from onellm.dialects.rerank import Rerank
-from onellm.providers import llama_server
 from onellm.providers.http import HttpProvider
+from onellm.providers.named import (
+    LLAMA_CHAT,
+    LLAMA_EMBEDDINGS,
+    LlamaModels,
+    OpenAIChat,
+    OpenAICompletions,
+    OpenAIEmbeddings,
+    OpenAIModels,
+    OpenAIResponses,
+    OpenAITranscriptions,
+    OpenAITranslations,
+    Rerank,
+)
 from onellm.providers.quirks import MAX_TOKENS, NO_JSON_OBJECT, STATELESS
 
 LOCAL = (
@@ -77,12 +82,12 @@ LOCAL = (
         base_url_env=("LLAMA_SERVER_BASE_URL",),
         key_env=("LLAMA_API_KEY",),
         key_optional=True,
-        chat=llama_server.CHAT,
+        chat=LLAMA_CHAT,
         completions=OpenAICompletions(),
         responses=OpenAIResponses(keeps=False, refuses=STATELESS),
-        embeddings=llama_server.EMBEDDINGS,
+        embeddings=LLAMA_EMBEDDINGS,
         transcriptions=OpenAITranscriptions(),
-        models=llama_server.LlamaModels(),
+        models=LlamaModels(),
         rerank=Rerank(takes_objects=False),
         docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
         notes=("Builds of late 2026 listen on port 9931.",),

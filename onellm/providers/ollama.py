@@ -1,24 +1,27 @@
 """Ollama: its own API, of a server at hand or of its cloud. https://docs.ollama.com/api"""
 
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Struct
 
-from onellm.dialects.base import Dialect, ErrorDecoder, HttpRequest, StreamDialect
+from onellm.dialects.base import ErrorDecoder, HttpRequest
 from onellm.dialects.ollama.chat import OllamaChat
-from onellm.dialects.ollama.embeddings import OllamaEmbeddings
-from onellm.dialects.ollama.generate import OllamaCompletions
 from onellm.dialects.ollama.models import OllamaModels, OllamaStore
 from onellm.errors import APIConnectionError, AuthenticationError, ConfigurationError, NotFoundError, OneLLMError
 from onellm.providers.answers import HttpAnswerStream
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Call, ProviderSettings, PullStream
+from onellm.providers.named import OllamaCompletions, OllamaEmbeddings
+from onellm.providers.protocols import PullStream
 from onellm.types.base import Answer
 from onellm.types.models import ModelDeleted, ModelInfo, PullRequest
 from onellm.types.request import Request
+
+if TYPE_CHECKING:
+    from onellm.dialects.protocols import Dialect, StreamDialect
 
 RequestT = TypeVar("RequestT", bound=Request)
 AnswerT = TypeVar("AnswerT", bound=Answer)
@@ -49,7 +52,7 @@ class OllamaProvider(HttpProvider, frozen=True, kw_only=True):
             raise ConfigurationError(f"auto_pull is true or false, not {pulls!r}", provider=self.name)
         return settings
 
-    async def ask(self, dialect: Dialect[RequestT, AnswerT], request: RequestT, call: Call) -> AnswerT:
+    async def ask(self, dialect: "Dialect[RequestT, AnswerT]", request: RequestT, call: Call) -> AnswerT:
         try:
             return await super().ask(dialect, request, call)
         except OneLLMError as exc:
@@ -59,7 +62,7 @@ class OllamaProvider(HttpProvider, frozen=True, kw_only=True):
         return await super().ask(dialect, request, call)
 
     async def ask_stream(
-        self, dialect: StreamDialect[RequestT, AnswerT, ChunkT], request: RequestT, call: Call
+        self, dialect: "StreamDialect[RequestT, AnswerT, ChunkT]", request: RequestT, call: Call
     ) -> HttpAnswerStream[ChunkT, AnswerT]:
         try:
             return await super().ask_stream(dialect, request, call)

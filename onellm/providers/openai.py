@@ -3,22 +3,34 @@
 https://platform.openai.com/docs/api-reference
 """
 
-from onellm.dialects.openai.audio import OPENAI_AUDIO, OpenAITranscriptions, OpenAITranslations
-from onellm.dialects.openai.batches import OpenAIBatches
-from onellm.dialects.openai.chat import OpenAIChat
-from onellm.dialects.openai.completions import OpenAICompletions
-from onellm.dialects.openai.embeddings import OpenAIEmbeddings
-from onellm.dialects.openai.files import OpenAIFiles, OpenAIUploads
-from onellm.dialects.openai.images import OMIT, OPENAI_IMAGES, OPENAI_SIZES, OpenAIImages
-from onellm.dialects.openai.models import OpenAIModels
-from onellm.dialects.openai.moderations import OpenAIModerations
-from onellm.dialects.openai.realtime import OpenAIRealtime, OpenAIRealtimeTokens
-from onellm.dialects.openai.responses import OpenAIResponses
-from onellm.dialects.openai.speech import OPENAI_SPEECH, OpenAISpeech
+from onellm.dialects.params import OMIT
 from onellm.providers.http import HttpProvider
+from onellm.providers.named import (
+    OpenAIBatches,
+    OpenAIChat,
+    OpenAICompletions,
+    OpenAIEmbeddings,
+    OpenAIFiles,
+    OpenAIImages,
+    OpenAIModels,
+    OpenAIModerations,
+    OpenAIRealtime,
+    OpenAIRealtimeTokens,
+    OpenAIResponses,
+    OpenAISpeech,
+    OpenAITranscriptions,
+    OpenAITranslations,
+    OpenAIUploads,
+    Sizes,
+)
 
 EDITS = "images/edits"
 VARIATIONS = "images/variations"
+# The extensions of files that go in, and the formats of speech that come out.
+_AUDIO = frozenset({"flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm"})
+_IMAGES = frozenset({"png", "webp", "jpg", "jpeg"})
+_SPEECH = frozenset({"mp3", "opus", "aac", "flac", "wav", "pcm"})
+_SIZES = Sizes(longest=3840, pixels=3840 * 2160, ratio=3.0)
 # OpenAI's models answer in base64 only, and refuse to be asked for it.
 BASE64_ONLY: dict[str, dict[str, str | None]] = {"response_format": {"b64_json": OMIT, "url": None}}
 
@@ -33,13 +45,13 @@ PROVIDER = HttpProvider(
     completions=OpenAICompletions(),
     responses=OpenAIResponses(),
     embeddings=OpenAIEmbeddings(max_tokens=300_000),
-    transcriptions=OpenAITranscriptions(file_types=OPENAI_AUDIO),
-    translations=OpenAITranslations(file_types=OPENAI_AUDIO),
-    speech=OpenAISpeech(formats=OPENAI_SPEECH, max_chars=4096),
-    images=OpenAIImages(max_n=10, sizes=OPENAI_SIZES, values=BASE64_ONLY),
-    image_edits=OpenAIImages(path=EDITS, max_n=10, sizes=OPENAI_SIZES, values=BASE64_ONLY, file_types=OPENAI_IMAGES),
+    transcriptions=OpenAITranscriptions(file_types=_AUDIO),
+    translations=OpenAITranslations(file_types=_AUDIO),
+    speech=OpenAISpeech(formats=_SPEECH, max_chars=4096),
+    images=OpenAIImages(max_n=10, sizes=_SIZES, values=BASE64_ONLY),
+    image_edits=OpenAIImages(path=EDITS, max_n=10, sizes=_SIZES, values=BASE64_ONLY, file_types=_IMAGES),
     image_variations=OpenAIImages(  # retired
-        path=VARIATIONS, max_n=10, sizes=OPENAI_SIZES, file_types=OPENAI_IMAGES
+        path=VARIATIONS, max_n=10, sizes=_SIZES, file_types=_IMAGES
     ),
     files=OpenAIFiles(),
     uploads=OpenAIUploads(),

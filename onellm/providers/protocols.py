@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from msgspec import Struct
-
+# Exported: they belong to what a provider is, and stand apart because every call needs them.
+from onellm.providers.base import Call as Call  # noqa: PLC0414, TC001
+from onellm.providers.base import Configurable as Configurable  # noqa: PLC0414
+from onellm.providers.base import CountsInputs as CountsInputs  # noqa: PLC0414
+from onellm.providers.base import Provider as Provider  # noqa: PLC0414
+from onellm.providers.base import ProviderSettings as ProviderSettings  # noqa: PLC0414
+from onellm.providers.base import ReadsBaseUrl as ReadsBaseUrl  # noqa: PLC0414
+from onellm.providers.base import Settles as Settles  # noqa: PLC0414
 from onellm.types.base import Answer
 
 if TYPE_CHECKING:
@@ -39,7 +45,7 @@ if TYPE_CHECKING:
     from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
     from onellm.types.moderations import ModerationCreateResponse, ModerationRequest
     from onellm.types.ocr import OcrRequest, OcrResponse
-    from onellm.types.options import SharedHeaders, Timeouts, TokenCredential, TokenSource
+    from onellm.types.options import Timeouts
     from onellm.types.pages import Listing, ListRequest
     from onellm.types.realtime import RealtimeRequest, RealtimeToken
     from onellm.types.request import Request
@@ -49,42 +55,9 @@ if TYPE_CHECKING:
     from onellm.types.response_params import ResponseRequest, StoredResponseRequest
     from onellm.types.responses import InputTokenCountResponse, ResponseDeleted
     from onellm.types.responses import Response as ModelResponse
-    from onellm.types.secret import Secret
 
 ChunkT_co = TypeVar("ChunkT_co", bound=Answer, covariant=True)
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
-
-
-class ProviderSettings(Struct, kw_only=True):
-    """How one client reaches one provider.
-
-    options:        the provider's own settings, such as OpenAI's organization; what they are is up to the provider
-    query:          what the URL of every request ends with
-    proxy:          the proxy for its host, or None
-    state:          what its auth keeps from one request to the next, such as a token
-    key_source:     where the key comes from: "argument", a variable, a file, or "none"
-    credential:     what gives tokens in place of a key, where the provider takes such an object
-    foreign_host:   the base URL was chosen by a file that came with somebody else's project: a key or token of the
-                    environment may not go there
-    usual_headers:  what every request of JSON has, the key included; kept here once they are worked out
-    preview:        nothing is sent: no token is fetched and nothing is signed, the key is a placeholder
-    """
-
-    api_key: Secret | TokenSource | None = None
-    base_url: str = ""
-    headers: dict[str, str] = {}
-    options: dict[str, Any] = {}
-    query: dict[str, str] = {}
-    proxy: str | None = None
-    state: dict[str, Any] = {}
-    key_source: str = "none"
-    credential: TokenCredential | None = None
-    foreign_host: bool = False
-    usual_headers: SharedHeaders | None = None
-    preview: bool = False
-
-    def __repr__(self) -> str:  # headers and a proxy's password stay out
-        return f"ProviderSettings(base_url={self.base_url!r}, api_key={self.api_key!r})"
 
 
 class Response(Protocol):
@@ -199,28 +172,6 @@ class Transport(Protocol):
     async def aclose(self) -> None: ...
 
 
-class Call(Struct, frozen=True, kw_only=True):
-    """What one call goes through: connection, settings, limits. A provider without a socket needs none of the first.
-
-    headers:  the caller's own; None takes one of ours away
-    query:    the caller's own
-    body:     fields of the caller's own, for a request that has no body otherwise
-    pace:     what makes requests for models wait for their turn; None where there are no limits
-    priority: whose turn is first: the higher one's
-    """
-
-    transport: Transport
-    settings: ProviderSettings
-    timeouts: Timeouts
-    max_event_bytes: int
-    max_body_bytes: int = 512 << 20
-    headers: Mapping[str, str | None] | None = None
-    query: Mapping[str, Any] | None = None
-    body: Mapping[str, Any] | None = None
-    pace: Pace | None = None
-    priority: int = 0
-
-
 class Pace(Protocol):
     """Lets the requests of a provider out, each when it is its turn."""
 
@@ -295,30 +246,6 @@ class Binary(Protocol):
 
     def close(self) -> None:
         """End it now. Safe to call twice, and from another thread."""
-        ...
-
-
-@runtime_checkable
-class Provider(Protocol):
-    """What every provider has. A False flag is known to be so; True may depend on the model."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def json_mode_support(self) -> bool: ...
-    @property
-    def vision_support(self) -> bool: ...
-    @property
-    def audio_input_support(self) -> bool: ...
-    @property
-    def streaming_support(self) -> bool: ...
-    @property
-    def realtime_support(self) -> bool: ...
-    @property
-    def function_calling_support(self) -> bool: ...
-
-    def get_model_capabilities(self, model: str) -> dict[str, bool]:
-        """The flags for one model, and more of them; a key that is absent is not known."""
         ...
 
 
@@ -507,13 +434,6 @@ class RealtimeTokenProvider(Protocol):
 
 
 @runtime_checkable
-class CountsInputs(Protocol):
-    """An embedding provider whose models differ in how many inputs one request may have."""
-
-    def embedding_inputs(self, request: EmbeddingsRequest, call: Call) -> int: ...
-
-
-@runtime_checkable
 class ModerationProvider(Protocol):
     """Serves `moderations`."""
 
@@ -640,52 +560,7 @@ class InlineBatchProvider(Protocol):
         ...
 
 
-@runtime_checkable
-class Settles(Protocol):
-    """A provider whose address follows from its options: a region, a project, a resource."""
-
-    def settle(self, settings: ProviderSettings) -> ProviderSettings:
-        """The settings as its requests need them; called once a client.
-
-        Raises:
-            ConfigurationError: an option is missing or wrong; says which.
-        """
-        ...
-
-
-@runtime_checkable
-class Configurable(Protocol):
-    """A provider that is reached over the network and says where its settings come from.
-
-    base_url:       the default; None where only the user can know it
-    base_url_env:   variables that replace it, in order
-    key_env:        variables that hold the key, in order
-    key_optional:   whether it works without a key
-    option_env:     the provider's own options, each with its variable, or with several, in order
-    """
-
-    @property
-    def base_url(self) -> str | None: ...
-    @property
-    def base_url_env(self) -> tuple[str, ...]: ...
-    @property
-    def key_env(self) -> tuple[str, ...]: ...
-    @property
-    def key_optional(self) -> bool: ...
-    @property
-    def option_env(self) -> Mapping[str, str | tuple[str, ...]]: ...
-
-
-@runtime_checkable
-class ReadsBaseUrl(Protocol):
-    """A provider whose base URL users give in many forms."""
-
-    def read_base_url(self, url: str) -> tuple[str, dict[str, Any]]:
-        """The base URL in its one form, and the options that the given one says."""
-        ...
-
-
-OPERATIONS: dict[str, type] = {
+PROTOCOLS: dict[str, type] = {
     "chat": ChatProvider,
     "token_counts": TokenCountProvider,
     "completions": CompletionProvider,
@@ -709,11 +584,4 @@ OPERATIONS: dict[str, type] = {
     "realtime": RealtimeProvider,
     "realtime_tokens": RealtimeTokenProvider,
 }
-
-
-def operations(provider: object) -> frozenset[str]:
-    """What a provider serves: as it says itself, or by the methods that it has."""
-    said = getattr(provider, "operations", None)
-    if isinstance(said, frozenset):
-        return said  # pyright: ignore[reportUnknownVariableType] - a row's own property
-    return frozenset(name for name, protocol in OPERATIONS.items() if isinstance(provider, protocol))
+"""What the methods of each operation are."""

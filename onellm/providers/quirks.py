@@ -1,5 +1,7 @@
 """Quirks that several hosts share, as values for the fields of their dialects."""
 
+from onellm.providers.named import Paging
+
 MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 TEXT_ONLY = frozenset({"text"})
 NO_SCHEMA = frozenset({"text", "json_object"})
@@ -26,6 +28,14 @@ OPENAI_ONLY = dict.fromkeys(
 STATELESS: dict[str, str] = dict.fromkeys(
     ("background", "conversation", "previous_response_id", "store"),
     "it keeps no responses: what was said before goes into the input",
+)
+
+# Lists that come in other pages than OpenAI's.
+WHOLE = Paging(style="whole", refuses=dict.fromkeys(("after", "limit", "order", "purpose"), "its list comes whole"))
+NUMBERED = Paging(
+    style="page",
+    renames={"limit": "page_size"},
+    refuses=dict.fromkeys(("after", "order"), "its pages have numbers: give `page` in extra_query"),
 )
 
 

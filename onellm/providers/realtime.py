@@ -21,8 +21,9 @@ if TYPE_CHECKING:
         RealtimeTokenDialect,
         SocketRequest,
     )
+    from onellm.providers.base import Call, ProviderSettings
     from onellm.providers.http import HttpProvider
-    from onellm.providers.protocols import Call, ProviderSettings, Socket
+    from onellm.providers.protocols import Socket
     from onellm.types.realtime import RealtimeRequest, RealtimeToken
 
 _SWITCHED = 101

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from onellm.errors import ConfigurationError, UnknownProviderError
-from onellm.providers.protocols import Provider
+from onellm.providers.base import Provider
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -21,18 +21,10 @@ from onellm.dialects.replicate.schema import ModelSchema, decode_release, decode
 from onellm.errors import ConfigurationError, OneLLMError, ResponseDecodeError, UnsupportedFeatureError
 from onellm.providers._prediction_run import PredictionStream, Run
 from onellm.providers.answers import HttpBinary, locate
+from onellm.providers.base import OPERATIONS, Call, ProviderSettings
 from onellm.providers.http import HttpProvider
 from onellm.providers.inline import read_whole
-from onellm.providers.protocols import (
-    OPERATIONS,
-    Binary,
-    Call,
-    ChunkStream,
-    ImageStream,
-    ProviderSettings,
-    SpeechStream,
-    TranscriptionStream,
-)
+from onellm.providers.protocols import Binary, ChunkStream, ImageStream, SpeechStream, TranscriptionStream
 from onellm.types.audio import AnyTranscription, SpeechRequest, TranscriptionRequest
 from onellm.types.base import Answer
 from onellm.types.chat import ChatCompletion

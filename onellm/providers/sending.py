@@ -1,24 +1,32 @@
 """How a row's requests go out and its answers come in: addresses, headers, refusals, another try with a new token."""
 
+# The types of all operations stand in annotations alone: what imports a row pays for those it uses.
+from __future__ import annotations
+
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from msgspec import Struct, structs
 
-from onellm.dialects.base import Dialect, ErrorDecoder, HttpRequest, StreamDialect
+from onellm.dialects.base import ErrorDecoder, HttpRequest
 from onellm.dialects.errors import request_id
 from onellm.dialects.lenient import encode_json
 from onellm.errors import APIStatusError, OneLLMError
 from onellm.providers.answers import HttpAnswerStream, HttpBinary, locate, note_usage, open_answer
 from onellm.providers.auth import BEARER, Auth, Outgoing, Renews, previewed_headers
-from onellm.providers.protocols import Binary, Call, Pace, ProviderSettings, Response, ResponseStream
 from onellm.types.base import Answer
 from onellm.types.headers import Headers, as_head
 from onellm.types.options import SharedHeaders
-from onellm.types.pages import Listing, ListRequest
 from onellm.types.request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    from onellm.dialects.protocols import Dialect, StreamDialect
+    from onellm.providers.base import Call, ProviderSettings
+    from onellm.providers.protocols import Binary, Pace, Response, ResponseStream
+    from onellm.types.pages import Listing, ListRequest
 
 D = TypeVar("D")
 RequestT = TypeVar("RequestT", bound=Request)
@@ -92,7 +100,7 @@ class HttpHost(Struct, frozen=True, kw_only=True):
         self._sign([found], response)
         return found
 
-    async def _list(self, dialect: "_Lists[AnswerT]", request: ListRequest, call: Call) -> Listing[AnswerT]:
+    async def _list(self, dialect: _Lists[AnswerT], request: ListRequest, call: Call) -> Listing[AnswerT]:
         request.adjustments.clear()
         try:
             http = dialect.encode_list(request)

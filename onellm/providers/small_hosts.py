@@ -3,9 +3,8 @@
 What else they serve is not known here: name them with an `openai-compatible` base URL to reach it.
 """
 
-from onellm.dialects.openai.chat import OpenAIChat
-from onellm.dialects.openai.models import OpenAIModels
 from onellm.providers.http import HttpProvider
+from onellm.providers.named import OpenAIChat, OpenAIModels
 from onellm.providers.quirks import MAX_TOKENS
 
 _CHAT = OpenAIChat()

@@ -13,17 +13,20 @@ from onellm.dialects.anthropic.chat import AnthropicMessages
 from onellm.dialects.anthropic.counts import AnthropicTokenCount
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.gemini.chat import GeminiChat
-from onellm.dialects.gemini.embeddings import PublisherEmbeddings
-from onellm.dialects.gemini.images import GeminiImages
-from onellm.dialects.gemini.models import PublisherModels
-from onellm.dialects.gemini.realtime import GeminiLive
-from onellm.dialects.gemini.speech import GeminiSpeech
-from onellm.dialects.gemini.tokens import GeminiTokenCount
 from onellm.errors import ConfigurationError
 from onellm.providers.auth import check_host
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.gemini_host import GeminiHost, version
 from onellm.providers.google_auth import GoogleCredentials
-from onellm.providers.protocols import Call, ChunkStream, ProviderSettings
+from onellm.providers.named import (
+    GeminiImages,
+    GeminiLive,
+    GeminiSpeech,
+    GeminiTokenCount,
+    PublisherEmbeddings,
+    PublisherModels,
+)
+from onellm.providers.protocols import ChunkStream
 from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatRequest
 from onellm.types.models import ModelInfo

@@ -15,7 +15,7 @@ from onellm.policy.execution import Execution, Layer
 from onellm.policy.hooks import Hooks, both
 from onellm.policy.keys import KeyRing
 from onellm.policy.operations import Operation
-from onellm.providers.protocols import Provider, ProviderSettings
+from onellm.providers.base import Provider, ProviderSettings
 from onellm.resources.routes import PREFIX, RouteProvider, chance, check, in_order
 from onellm.types.execution import Breaker, CircuitState, Route
 from onellm.types.options import FallbackOn, Hedge, OnInterrupt

@@ -9,7 +9,6 @@ from typing_extensions import Unpack
 from onellm.errors import InvalidRequestError, OneLLMError, UnsupportedParameterError
 from onellm.resources import validation
 from onellm.resources.core import Core
-from onellm.resources.streams import AsyncChatCompletionStream
 from onellm.types.chat import ChatCompletion, TokenCount
 from onellm.types.chat_params import ChatParams, ChatRequest, MessageParam, ParseParams
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from onellm.resources.parsing import AsyncParsedChatCompletionStream
     from onellm.resources.pipelines import AsyncChatMap
     from onellm.resources.runs import AsyncToolRun, OnToolError
+    from onellm.resources.streams import AsyncChatCompletionStream
     from onellm.types.chat_params import AnyTool
     from onellm.types.parsed import ParsedChatCompletion
     from onellm.types.pipelines import ChatRequestParam, OnError
@@ -56,7 +56,7 @@ class AsyncChatCompletions:
         messages: Iterable[MessageParam],
         stream: Literal[True],
         **params: Unpack[ChatParams],
-    ) -> AsyncChatCompletionStream: ...
+    ) -> "AsyncChatCompletionStream": ...
 
     @overload
     async def create(
@@ -66,7 +66,7 @@ class AsyncChatCompletions:
         messages: Iterable[MessageParam],
         stream: bool | None = None,
         **params: Unpack[ChatParams],
-    ) -> ChatCompletion | AsyncChatCompletionStream: ...
+    ) -> "ChatCompletion | AsyncChatCompletionStream": ...
 
     async def create(
         self,
@@ -75,7 +75,7 @@ class AsyncChatCompletions:
         messages: Iterable[MessageParam],
         stream: bool | None = None,
         **params: Unpack[ChatParams],
-    ) -> ChatCompletion | AsyncChatCompletionStream:
+    ) -> "ChatCompletion | AsyncChatCompletionStream":
         """Answer a conversation, whole or with `stream=True` as it is written.
 
         model is "provider/model"; messages are dicts, message Structs, or messages that came out of an answer. The
@@ -89,6 +89,8 @@ class AsyncChatCompletions:
         provider, request, options = self._prepare(model, messages, params)
         try:
             if stream:
+                from onellm.resources.streams import AsyncChatCompletionStream  # noqa: PLC0415 - for callers who use it
+
                 return AsyncChatCompletionStream(await options.send(provider.stream_chat_completion, request))
             if options.execution is not None:
                 return await options.send(provider.create_chat_completion, request)
@@ -212,7 +214,7 @@ class AsyncChatCompletions:
             params = {**params, "deadline": left()}
             return cast("ChatCompletion", await self.create(model=model, messages=messages, **params))
 
-        async def open_stream(messages: list[Any], params: dict[str, Any]) -> AsyncChatCompletionStream:
+        async def open_stream(messages: list[Any], params: dict[str, Any]) -> "AsyncChatCompletionStream":
             opened: AsyncChatCompletionStream = await self.create(model=model, messages=messages, stream=True, **params)
             return opened
 
@@ -264,7 +266,7 @@ class AsyncChatCompletions:
             reply: ChatCompletion = await self.create(model=model, messages=messages, **params)
             return reply
 
-        async def open_stream(messages: list[Any]) -> AsyncChatCompletionStream:
+        async def open_stream(messages: list[Any]) -> "AsyncChatCompletionStream":
             opened: AsyncChatCompletionStream = await self.create(model=model, messages=messages, stream=True, **params)
             return opened
 

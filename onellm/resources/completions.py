@@ -3,7 +3,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # What callers give may be anything: it is taken apart here, by checks that prove what they use.
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from typing_extensions import Unpack
@@ -11,12 +11,27 @@ from typing_extensions import Unpack
 from onellm.errors import InvalidRequestError
 from onellm.resources import validation
 from onellm.resources.core import Core
-from onellm.resources.streams import AsyncCompletionStream
+from onellm.resources.streams import AsyncAnswerStream
 from onellm.types.completions import Completion, CompletionArguments, CompletionParams, CompletionRequest, Prompt
 
 if TYPE_CHECKING:
     from onellm.policy.execute import Options
     from onellm.providers.protocols import CompletionProvider
+
+
+class AsyncCompletionStream(AsyncAnswerStream[Completion, Completion]):
+    """A streamed text completion, to be used like a streamed chat answer. Chunks have the shape of the whole."""
+
+    async def text(self) -> AsyncIterator[str]:
+        """The pieces of the first choice's text."""
+        async for chunk in self:
+            for choice in chunk.choices:
+                if choice.index == 0 and choice.text:
+                    yield choice.text
+
+    async def get_final_completion(self) -> Completion:
+        """`get_final` under the name that the streams of chats have for it."""
+        return await self.get_final()
 
 
 class AsyncCompletions:

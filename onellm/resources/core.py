@@ -20,19 +20,7 @@ from onellm.errors import (
 )
 from onellm.policy.execute import Options
 from onellm.policy.retry import RetryPolicy
-from onellm.providers.protocols import (
-    Call,
-    Configurable,
-    Provider,
-    ProviderSettings,
-    ReadsBaseUrl,
-    Response,
-    ResponseStream,
-    Settles,
-    Socket,
-    Transport,
-    operations,
-)
+from onellm.providers.base import Call, Configurable, Provider, ProviderSettings, ReadsBaseUrl, Settles, operations
 from onellm.providers.registry import Registry
 from onellm.types.limits import Limits
 from onellm.types.options import HttpOptions, Timeouts
@@ -41,7 +29,7 @@ if TYPE_CHECKING:
     from onellm.policy.execution import Execution, Layer
     from onellm.policy.pacing import Pacing
     from onellm.policy.stats import Ledger
-    from onellm.providers.protocols import Pace
+    from onellm.providers.protocols import Pace, Response, ResponseStream, Socket, Transport
     from onellm.resources.binding import Binding
     from onellm.types.secret import Secret
 
@@ -115,7 +103,7 @@ class Core:
             self._pacing = pacing.Pacing(limits)
 
     @property
-    def transport(self) -> Transport:
+    def transport(self) -> "Transport":
         """What sends requests; made, and the HTTP library imported, when first asked for."""
         if self._transport is None:
             made = self._transports.get("http")
@@ -414,13 +402,13 @@ class _Late:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def request(self, method: str, url: str, **parts: Any) -> Response:
+    async def request(self, method: str, url: str, **parts: Any) -> "Response":
         return await self._core.transport.request(method, url, **parts)
 
-    async def stream(self, method: str, url: str, **parts: Any) -> ResponseStream:
+    async def stream(self, method: str, url: str, **parts: Any) -> "ResponseStream":
         return await self._core.transport.stream(method, url, **parts)
 
-    async def connect(self, url: str, **parts: Any) -> Socket:
+    async def connect(self, url: str, **parts: Any) -> "Socket":
         return await self._core.transport.connect(url, **parts)
 
     async def aclose(self) -> None:

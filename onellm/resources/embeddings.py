@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from onellm.errors import InvalidRequestError
 from onellm.pipeline.packing import measure
 from onellm.policy.execute import Options
-from onellm.providers.protocols import CountsInputs
+from onellm.providers.base import CountsInputs
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.types.embeddings import (

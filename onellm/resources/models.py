@@ -10,7 +10,7 @@ from onellm.providers.protocols import CapabilityProvider, PagedModelProvider
 from onellm.resources import validation
 from onellm.resources.core import Core
 from onellm.resources.pages import AsyncPages
-from onellm.resources.streams import AsyncModelPull
+from onellm.resources.streams import AsyncAnswerStream
 from onellm.types.capabilities import FLAGS, Capabilities, Capability, PublishedCapabilities
 from onellm.types.headers import head_of
 from onellm.types.models import ModelDeleted, ModelInfo, PullProgress, PullRequest
@@ -19,6 +19,13 @@ from onellm.types.pages import Listing
 
 if TYPE_CHECKING:
     from onellm.providers.protocols import ModelProvider, ModelStoreProvider
+
+
+class AsyncModelPull(AsyncAnswerStream[PullProgress, PullProgress]):
+    """The progress of a model that is fetched, to be used like a streamed chat answer.
+
+    Leaving it ends the request. What is here by then stays, and the next pull goes on from there.
+    """
 
 
 class AsyncModels:

@@ -10,7 +10,8 @@ from msgspec import structs
 
 from onellm.errors import InvalidRequestError, MissingKeyError, UnsupportedFeatureError
 from onellm.policy.retry import RetryPolicy
-from onellm.providers.protocols import Configurable, Provider, ProviderSettings, Response, ResponseStream, Socket
+from onellm.providers.base import Configurable, Provider, ProviderSettings
+from onellm.providers.protocols import Response, ResponseStream, Socket
 from onellm.resources.core import Bound, Core
 from onellm.types.files import Form
 from onellm.types.preview import PreviewedRequest

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from onellm.errors import ConfigurationError, InvalidRequestError, UnsupportedFeatureError
 from onellm.policy.operations import OPERATIONS
-from onellm.providers.protocols import Call, Provider
+from onellm.providers.base import Call, Provider
 from onellm.types.chat import CompletionUsage
 from onellm.types.execution import Route
 from onellm.types.request import Request

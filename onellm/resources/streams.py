@@ -2,16 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from onellm.errors import StreamInterruptedError
-from onellm.providers.protocols import AnswerStream as StreamSource
 from onellm.types.base import Answer
 from onellm.types.caching import CacheHit
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
-from onellm.types.completions import Completion
 from onellm.types.headers import Headers, headers_of, status_of
-from onellm.types.models import PullProgress
+
+if TYPE_CHECKING:
+    from onellm.providers.protocols import AnswerStream as StreamSource
 
 ChunkT = TypeVar("ChunkT", bound=Answer)
 AnswerT = TypeVar("AnswerT", bound=Answer)
@@ -20,7 +20,7 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 class AsyncAnswerStream(Generic[ChunkT, AnswerT]):
     """A streamed answer of any kind."""
 
-    def __init__(self, source: StreamSource[ChunkT, AnswerT]) -> None:
+    def __init__(self, source: "StreamSource[ChunkT, AnswerT]") -> None:
         self._source = source
         self._read = source.read
         self._buffer: Iterator[ChunkT] = iter(())
@@ -126,7 +126,7 @@ class AsyncChatCompletionStream(AsyncAnswerStream[ChatCompletionChunk, ChatCompl
     cancelling, or losing the last reference.
     """
 
-    def handed_over(self) -> StreamSource[ChatCompletionChunk, ChatCompletion]:
+    def handed_over(self) -> "StreamSource[ChatCompletionChunk, ChatCompletion]":
         """What this reads from, for another stream to read; nothing can be read from this one then."""
         self._closed = True
         return self._source
@@ -141,25 +141,3 @@ class AsyncChatCompletionStream(AsyncAnswerStream[ChatCompletionChunk, ChatCompl
     async def get_final_completion(self) -> ChatCompletion:
         """`get_final` under the name that `openai`'s client has for it."""
         return await self.get_final()
-
-
-class AsyncCompletionStream(AsyncAnswerStream[Completion, Completion]):
-    """A streamed text completion, to be used like a streamed chat answer. Chunks have the shape of the whole."""
-
-    async def text(self) -> AsyncIterator[str]:
-        """The pieces of the first choice's text."""
-        async for chunk in self:
-            for choice in chunk.choices:
-                if choice.index == 0 and choice.text:
-                    yield choice.text
-
-    async def get_final_completion(self) -> Completion:
-        """`get_final` under the name that the streams of chats have for it."""
-        return await self.get_final()
-
-
-class AsyncModelPull(AsyncAnswerStream[PullProgress, PullProgress]):
-    """The progress of a model that is fetched, to be used like a streamed chat answer.
-
-    Leaving it ends the request. What is here by then stays, and the next pull goes on from there.
-    """

@@ -15,7 +15,8 @@ from onellm.types.headers import head_of
 
 if TYPE_CHECKING:
     from onellm.policy.execute import Options
-    from onellm.providers.protocols import Call, UploadProvider
+    from onellm.providers.base import Call
+    from onellm.providers.protocols import UploadProvider
 
 _AT_ONCE = 4  # parts
 _TELLING = 2.0  # seconds in which the provider is told that an upload was given up; later it expires there

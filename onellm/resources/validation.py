@@ -15,10 +15,11 @@ from onellm.types.chat import ChatCompletionMessage
 from onellm.types.chat_params import Message, MessageParam, Part
 
 _PART_TYPES = [str(part.__struct_config__.tag) for part in Part.__args__]
-_ERROR = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
-_UNKNOWN_TAG = re.compile(r"^Invalid value '(?P<tag>.*)'$")
+# Compiled when something is wrong: patterns for errors alone are not worth their time at every start.
+_ERROR = r"(?s)^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$"
+_UNKNOWN_TAG = r"^Invalid value '(?P<tag>.*)'$"
 _TEXT_ROLES = ("system", "developer", "user", "assistant")  # whose messages need no more than a text
-_HEADER_BREAKERS = re.compile(r"[\r\n\0]")
+_HEADER_BREAKERS = r"[\r\n\0]"
 
 
 class _History(Struct):
@@ -55,7 +56,7 @@ def params(
         raise _at(exc) from None
     if (headers := checked.get("extra_headers")) is not None:
         for name, value in headers.items():
-            if _HEADER_BREAKERS.search(name) or _HEADER_BREAKERS.search(value or ""):
+            if re.search(_HEADER_BREAKERS, name) or re.search(_HEADER_BREAKERS, value or ""):
                 raise InvalidRequestError(f"extra_headers[{name!r}] holds a line end", param="extra_headers")
     return checked
 
@@ -193,9 +194,9 @@ def _explain(plain: list[dict[str, Any]], exc: msgspec.ValidationError) -> None:
     """
     doubtful = [dict(message) for message in plain]
     while True:
-        found = _ERROR.match(str(exc))
+        found = re.match(_ERROR, str(exc))
         assert found is not None  # noqa: S101 - the pattern matches any text
-        tag = _UNKNOWN_TAG.match(found["what"])
+        tag = re.match(_UNKNOWN_TAG, found["what"])
         place = re.fullmatch(r"\.messages\[(\d+)\]\.content\[(\d+)\]\.type", found["path"] or "")
         if tag is None or place is None:
             raise _at(exc) from None
@@ -218,7 +219,7 @@ def _explain(plain: list[dict[str, Any]], exc: msgspec.ValidationError) -> None:
 
 def _at(exc: msgspec.ValidationError) -> InvalidRequestError:
     """msgspec's words with our path: `messages[2].content[0].type: …`."""
-    found = _ERROR.match(str(exc))
+    found = re.match(_ERROR, str(exc))
     assert found is not None  # noqa: S101 - the pattern matches any text
     path = (found["path"] or "").removeprefix(".").removesuffix("[...]")
     what = found["what"].replace("`", "")

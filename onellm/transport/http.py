@@ -29,14 +29,13 @@ from onellm.errors import (
     ResponseDecodeError,
 )
 from onellm.transport import prepared
-from onellm.transport.multipart import SourceError, open_form
 from onellm.transport.prepared import Prepared, find_head
 from onellm.transport.watchdog import Watch, Watchdog
-from onellm.types.files import Form
 from onellm.types.options import HttpOptions, SharedHeaders, Timeouts
 
 if TYPE_CHECKING:
     from onellm.transport.websocket import WebSocket
+    from onellm.types.files import Form
 
 _LARGEST_ERROR_BODY = 1 << 20
 _SMALL_BODY = 1 << 20  # read in one go; also where aiohttp warns of bytes given as a body
@@ -49,6 +48,14 @@ _LARGE = 1 << 19  # bytes, more than asyncio asks for in a read
 # asyncio makes room for 256 KiB at each read. glibc asks the system for that much anew each time, and gives it back,
 # until a piece as large has been freed once (mallopt(3), M_MMAP_THRESHOLD): this is that piece, and saves 30 us a read.
 bytes(_LARGE)
+
+
+class SourceError(Exception):
+    """Reading what is to be sent failed; `failure` is the caller's own exception."""
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
 
 
 class HttpResponse(Struct, frozen=True, gc=False):
@@ -80,7 +87,7 @@ class HttpTransport:
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | Form | None,
+        body: "bytes | Form | None",
         timeouts: Timeouts,
         proxy: str | None = None,
     ) -> HttpResponse:
@@ -121,7 +128,7 @@ class HttpTransport:
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | Form | None,
+        body: "bytes | Form | None",
         timeouts: Timeouts,
         proxy: str | None = None,
     ) -> "HttpStream":
@@ -474,13 +481,13 @@ def _send(  # noqa: PLR0917 - a request has so many parts
     method: str,
     url: str,
     headers: Mapping[str, str],
-    body: bytes | Form | None,
+    body: "bytes | Form | None",
     timeouts: Timeouts,
     proxy: str | None,
     watch: Watch,
 ) -> Awaitable[aiohttp.ClientResponse]:
     limits = pool.timeout(timeouts.connect if timeouts.until is None else _connect_limit(timeouts, timeouts.until))
-    if isinstance(body, Form):
+    if body is not None and not isinstance(body, bytes):
         return _send_form(pool, method, url, headers, body, limits, proxy, watch, timeouts.first_byte)
     if type(headers) is SharedHeaders and pool.prepares and proxy is None and body is not None:
         head = find_head(method, url, headers) if len(body) <= _SMALL_BODY else None
@@ -506,12 +513,14 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
     method: str,
     url: str,
     headers: Mapping[str, str],
-    form: Form,
+    form: "Form",
     limits: ClientTimeout,
     proxy: str | None,
     watch: Watch,
     first_byte: float | None,
 ) -> aiohttp.ClientResponse:
+    from onellm.transport.multipart import open_form  # noqa: PLC0415 - for requests that have files
+
     data = await open_form(form, lambda: watch.extend(first_byte))
     # The boundary is ours to choose, so the whole header is.
     headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}

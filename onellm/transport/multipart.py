@@ -24,14 +24,6 @@ _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})  # as browsers d
 _HEADER_BREAKERS = frozenset("\r\n\0")
 
 
-class SourceError(Exception):
-    """Reading what is to be sent failed; `failure` is the caller's own exception."""
-
-    def __init__(self, failure: Exception) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
-
-
 class FormBody(Payload):
     """A form with its files open. It is sent once; `release` closes what it opened."""
 

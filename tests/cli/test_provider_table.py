@@ -12,8 +12,8 @@ from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.images import OpenAIImages
 from onellm.dialects.rerank import Rerank
 from onellm.errors import QuotaExceededError
+from onellm.providers.base import OPERATIONS
 from onellm.providers.compatible import ROWS
-from onellm.providers.protocols import OPERATIONS
 from onellm.providers.registry import built_in, get_provider
 
 

@@ -30,8 +30,8 @@ from onellm.errors import (
     UnsupportedFeatureError,
 )
 from onellm.providers.auth import BEARER, HeaderKey
+from onellm.providers.base import ProviderSettings, ReadsBaseUrl
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import ProviderSettings, ReadsBaseUrl
 from onellm.providers.registry import MODULES, get_provider, list_providers
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest

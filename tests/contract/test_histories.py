@@ -18,12 +18,12 @@ from wire import bedrock, cohere, gemini, messages, wire
 from onellm import AsyncOneLLM, RetryPolicy
 from onellm.config import variables
 from onellm.dialects.anthropic.chat import AnthropicMessages
-from onellm.dialects.base import ChatDialect
 from onellm.dialects.bedrock.converse import Converse
 from onellm.dialects.bedrock.messages import InvokeMessages
 from onellm.dialects.cohere.chat import CohereChat
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.openai.chat import OpenAIChat
+from onellm.dialects.protocols import ChatDialect
 from onellm.providers.http import HttpProvider
 from onellm.providers.registry import get_provider, list_providers
 from onellm.types.anthropic import AnthropicOptions

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from loopback import Answer, Loopback
+from loopback import Answer, Loopback, streamed
 from process import python
 from wire import bedrock, chat_completions, cohere, gemini, messages
 
@@ -80,6 +80,51 @@ async def test_a_call_loads_one_provider(name: str, server: Loopback) -> None:
     assert not EXTRAS & loaded
     if "openai" not in speaks:
         assert "onellm.dialects.openai.chat" not in loaded
+
+
+# A first answer of OpenAI's, and how many modules of ours have been loaded by then. A module is a tenth of a
+# millisecond and more: what goes beyond the bound belongs where it is used.
+FIRST: dict[str, tuple[str, Answer, int]] = {
+    "chat": (
+        "(await client.chat.completions.create(model='openai/m', messages=asked)).choices[0].message.content",
+        Answer(chunks=[chat_completions.ANSWER]),
+        46,
+    ),
+    "stream": (
+        "await (await client.chat.completions.create(model='openai/m', messages=asked, stream=True)).__anext__()",
+        streamed(*chat_completions.STREAM),
+        53,
+    ),
+    "embeddings": (
+        "(await client.embeddings.create(model='openai/m', input='hi')).data[0].embedding[0]",
+        Answer(chunks=[{"data": [{"index": 0, "embedding": "AACAPw=="}]}]),
+        46,
+    ),
+}
+FIRST_CALL = """
+import asyncio, json, sys
+from onellm import AsyncOneLLM
+asked = [{{"role": "user", "content": "hi"}}]
+
+async def main():
+    async with AsyncOneLLM(providers={{"openai": {settings!r}}}) as client:
+        {call}
+
+asyncio.run(main())
+print(json.dumps(sorted(name for name in sys.modules if name.partition(".")[0] == "onellm")))
+"""
+
+
+@pytest.mark.parametrize("kind", FIRST)
+async def test_a_first_answer_loads_few_modules(kind: str, server: Loopback) -> None:
+    """Those of its own operation: the row serves seventeen."""
+    expression, answer, most = FIRST[kind]
+    server.plays(answer)
+    settings = {"base_url": f"{server.url}/v1", "api_key": "sk-cost-0123456789", "proxy": ""}
+    loaded = json.loads(await python(FIRST_CALL.format(settings=settings, call=expression), flags=()))
+    assert len(server.requests) == 1
+    assert "onellm.transport.http" in loaded
+    assert len(loaded) <= most, loaded
 
 
 async def test_importing_loads_no_provider() -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from onellm.dialects.anthropic.chat import AnthropicMessages
-from onellm.dialects.base import ChatDialect
 from onellm.dialects.bedrock.converse import Converse
 from onellm.dialects.cohere.chat import CohereChat
 from onellm.dialects.data_url import Content, is_data_url, parse
 from onellm.dialects.gemini.chat import GeminiChat
+from onellm.dialects.protocols import ChatDialect
 from onellm.errors import InvalidRequestError
 from onellm.types.chat_params import ChatRequest
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from onellm.dialects.anthropic.chat import AnthropicMessages
-from onellm.dialects.base import ChatDialect
 from onellm.dialects.bedrock.converse import Converse
 from onellm.dialects.bedrock.messages import InvokeMessages
 from onellm.dialects.cohere.chat import CohereChat
 from onellm.dialects.gemini.chat import GeminiChat
+from onellm.dialects.protocols import ChatDialect
 from onellm.errors import InvalidRequestError, UnsupportedParameterError
 from onellm.types.chat_params import NATIVE_OPTIONS, ChatParams, ChatRequest
 from onellm.types.options import ModelOptions

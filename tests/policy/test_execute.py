@@ -167,7 +167,7 @@ def provider_methods() -> set[str]:
     """What the Protocols of providers await."""
     return {
         name
-        for protocol in protocols.OPERATIONS.values()
+        for protocol in protocols.PROTOCOLS.values()
         for name, member in vars(protocol).items()
         if inspect.iscoroutinefunction(member)
     }

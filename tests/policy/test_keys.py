@@ -16,8 +16,8 @@ from onellm import (
     RateLimitError,
 )
 from onellm.policy.keys import KeyRing
+from onellm.providers.base import ProviderSettings
 from onellm.providers.compatible import compatible
-from onellm.providers.protocols import ProviderSettings
 from onellm.types.secret import Secret
 
 KEYS = ["sk-one-11111", "sk-two-22222", "sk-three-33333"]

@@ -17,9 +17,9 @@ from onellm import AsyncOneLLM, RetryPolicy
 from onellm.errors import ConfigurationError, MissingDependencyError, MissingKeyError
 from onellm.providers.auth import Outgoing
 from onellm.providers.aws import CredentialChain, credentials, profile_region, sign
+from onellm.providers.base import ProviderSettings
 from onellm.providers.bedrock import PROVIDER
 from onellm.providers.bedrock_mantle import PROVIDER as MANTLE
-from onellm.providers.protocols import ProviderSettings
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 BODY = b'{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
@@ -399,7 +399,7 @@ def test_a_key_costs_no_botocore() -> None:
     """Settling and signing by a key, or by given credentials, import nothing of the extra."""
     code = (
         "import sys; from onellm.providers.bedrock import PROVIDER; "
-        "from onellm.providers.protocols import ProviderSettings; "
+        "from onellm.providers.base import ProviderSettings; "
         "PROVIDER.settle(ProviderSettings(base_url=PROVIDER.base_url, options={'region': 'us-east-1'})); "
         "print([name for name in sys.modules if name.startswith(('boto', 'aiohttp', 'onellm.providers.compatible'))])"
     )

@@ -24,7 +24,7 @@ from onellm.errors import (
     UnsupportedFeatureError,
 )
 from onellm.providers.azure import PROVIDER, SCOPE
-from onellm.providers.protocols import ProviderSettings
+from onellm.providers.base import ProviderSettings
 from onellm.types.options import TokenCredential
 from onellm.types.secret import Secret
 

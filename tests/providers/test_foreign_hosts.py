@@ -16,7 +16,7 @@ from onellm import AsyncOneLLM
 from onellm.config import user_file
 from onellm.errors import ConfigurationError
 from onellm.providers import aws, google_auth
-from onellm.providers.protocols import ProviderSettings
+from onellm.providers.base import ProviderSettings
 from onellm.providers.registry import get_provider
 from onellm.providers.tokens import Token
 from onellm.types.secret import Secret

@@ -17,7 +17,6 @@ from wire import chat_completions, gemini, messages
 from wire.chat_completions import event
 
 from onellm import AsyncOneLLM
-from onellm.dialects.gemini.files import PIECE
 from onellm.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -27,8 +26,9 @@ from onellm.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterError,
 )
+from onellm.providers.base import ProviderSettings
 from onellm.providers.gemini_host import under, with_version
-from onellm.providers.protocols import ProviderSettings
+from onellm.providers.google import PIECE
 from onellm.providers.vertex import PROVIDER as VERTEX
 from onellm.types.anthropic import AnthropicOptions
 from onellm.types.secret import Secret

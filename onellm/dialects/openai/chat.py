@@ -4,25 +4,22 @@ https://platform.openai.com/docs/api-reference/chat and, for the stream, …/cha
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from onellm.dialects import errors, lenient, prompt_cache
+from onellm.dialects import errors, lenient
 from onellm.dialects.base import HttpRequest
 from onellm.dialects.error_in_answer import is_error
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
 from onellm.dialects.openai import messages, repair
-from onellm.dialects.openai.chat_stream import ChatStreamReducer, TaggedChatReducer
 from onellm.dialects.params import refuse, refuse_foreign_options, rename
-from onellm.dialects.think_tags import take_apart
 from onellm.errors import (
     APIStatusError,
     InvalidRequestError,
     ResponseDecodeError,
 )
-from onellm.transport.sse import SseDecoder
 from onellm.types.chat import (
     ChatCompletion,
     ChatCompletionMessage,
@@ -35,6 +32,9 @@ from onellm.types.chat import (
     ProviderData,
 )
 from onellm.types.chat_params import NATIVE_OPTIONS, ChatRequest
+
+if TYPE_CHECKING:
+    from onellm.dialects.openai.chat_stream import ChatStreamReducer
 
 # The words for an end that differ from OpenAI's; a dialect's own table goes before this one.
 FINISH: dict[str, FinishReason] = {
@@ -155,8 +155,11 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
 
     def _encode(self, request: ChatRequest, stream: dict[str, Any]) -> HttpRequest:
         history = self.encode_messages(request)
-        if self.caching == "marks" and (mark := prompt_cache.wanted_mark(request)) is not None:
-            history = prompt_cache.mark_messages(history, mark)
+        if self.caching == "marks":
+            from onellm.dialects import prompt_cache  # noqa: PLC0415 - for hosts that have marks
+
+            if (mark := prompt_cache.wanted_mark(request)) is not None:
+                history = prompt_cache.mark_messages(history, mark)
         body = {
             "model": request.model,
             "messages": history,
@@ -283,6 +286,8 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
         for choice in reply.choices:
             self.normalise(choice, choice.message)
         if self.think_tags:
+            from onellm.dialects.think_tags import take_apart  # noqa: PLC0415 - for hosts that have tags
+
             for choice in reply.choices:
                 take_apart(choice.message, request.provider, goes_back="content" in self.replay)
         if reply.usage is not None:
@@ -293,9 +298,10 @@ class OpenAIChat(Struct, frozen=True, kw_only=True):
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now, codes=self.codes)
 
-    def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> ChatStreamReducer:
-        kind = TaggedChatReducer if self.think_tags else ChatStreamReducer
-        return kind(self, request, SseDecoder(max_event_bytes=max_event_bytes))
+    def reducer(self, request: ChatRequest, *, max_event_bytes: int) -> "ChatStreamReducer":
+        from onellm.dialects.openai.chat_stream import reducer_of  # noqa: PLC0415 - for those who stream
+
+        return reducer_of(self, request, max_event_bytes=max_event_bytes)
 
     def has_error(self, data: bytes) -> bool:
         """Whether a body or chunk with HTTP status 200 is an error all the same."""

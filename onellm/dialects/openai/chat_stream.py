@@ -180,3 +180,9 @@ class TaggedChatReducer(ChatStreamReducer):
                 message.content = (message.content or "") + text
             if tags.found:
                 finish(message, tags, self._request.provider, goes_back="content" in self._dialect.replay)
+
+
+def reducer_of(dialect: "OpenAIChat", request: ChatRequest, *, max_event_bytes: int) -> ChatStreamReducer:
+    """What folds one stream of a host."""
+    kind = TaggedChatReducer if dialect.think_tags else ChatStreamReducer
+    return kind(dialect, request, SseDecoder(max_event_bytes=max_event_bytes))

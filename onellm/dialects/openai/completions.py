@@ -1,13 +1,13 @@
 """Text completions in OpenAI's older shape. https://platform.openai.com/docs/api-reference/completions"""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
 from onellm.dialects import errors, lenient
-from onellm.dialects.base import HttpRequest, Reducer, with_model
+from onellm.dialects.base import HttpRequest, with_model
 from onellm.dialects.chat_fold import worst
 from onellm.dialects.error_in_answer import is_error
 from onellm.dialects.lenient import DECODE_ERRORS, encode_json
@@ -19,6 +19,9 @@ from onellm.errors import APIStatusError, ResponseDecodeError, UnsupportedParame
 from onellm.transport.sse import SseDecoder
 from onellm.types.chat import CompletionUsage, FinishReason, PromptFilterResult
 from onellm.types.completions import Completion, CompletionChoice, CompletionLogprobs, CompletionRequest
+
+if TYPE_CHECKING:
+    from onellm.dialects.protocols import Reducer
 
 _decode = msgspec.json.Decoder(Completion, strict=False).decode
 
@@ -97,7 +100,7 @@ class OpenAICompletions(Struct, frozen=True, kw_only=True):
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> APIStatusError:
         return errors.decode_error(status, headers, body, now=now, codes=self.codes)
 
-    def reducer(self, request: CompletionRequest, *, max_event_bytes: int) -> Reducer[Completion, Completion]:
+    def reducer(self, request: CompletionRequest, *, max_event_bytes: int) -> "Reducer[Completion, Completion]":
         return CompletionStreamReducer(self, request, SseDecoder(max_event_bytes=max_event_bytes))
 
     def normalise(self, choice: CompletionChoice) -> None:

@@ -1,8 +1,9 @@
 """Fill-in-the-middle that is asked for like a text completion and answered like a chat."""
 
+from typing import TYPE_CHECKING
+
 from msgspec import field
 
-from onellm.dialects.base import Reducer
 from onellm.dialects.openai.chat import OpenAIChat
 from onellm.dialects.openai.chat_stream import ChatStreamReducer
 from onellm.dialects.openai.completions import OpenAICompletions
@@ -11,6 +12,9 @@ from onellm.transport.sse import SseDecoder
 from onellm.types.chat import ChatCompletion, ChatCompletionChunk
 from onellm.types.chat_params import ChatRequest
 from onellm.types.completions import Completion, CompletionChoice, CompletionRequest
+
+if TYPE_CHECKING:
+    from onellm.dialects.protocols import Reducer
 
 
 class ChatShapedCompletions(OpenAICompletions, frozen=True, kw_only=True):
@@ -21,7 +25,7 @@ class ChatShapedCompletions(OpenAICompletions, frozen=True, kw_only=True):
     def decode_response(self, body: bytes, request: CompletionRequest) -> Completion:
         return _whole(self.chat.decode_response(body, _as_chat(request)))
 
-    def reducer(self, request: CompletionRequest, *, max_event_bytes: int) -> Reducer[Completion, Completion]:
+    def reducer(self, request: CompletionRequest, *, max_event_bytes: int) -> "Reducer[Completion, Completion]":
         return _Reducer(ChatStreamReducer(self.chat, _as_chat(request), SseDecoder(max_event_bytes=max_event_bytes)))
 
 

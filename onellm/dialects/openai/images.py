@@ -17,7 +17,7 @@ from onellm.dialects.form import encode_fields
 from onellm.dialects.lenient import encode_json
 from onellm.dialects.openai import events
 from onellm.dialects.openai.events import EventReducer
-from onellm.dialects.params import refuse, rename
+from onellm.dialects.params import OMIT, refuse, rename
 from onellm.errors import APIStatusError, InvalidRequestError, ResponseDecodeError
 from onellm.transport.sse import SseDecoder
 from onellm.types.chat import Seconds
@@ -31,12 +31,6 @@ from onellm.types.images import (
     ImageStreamEvent,
     ImageUsage,
 )
-
-OPENAI_IMAGES = frozenset({"png", "webp", "jpg", "jpeg"})
-"""The extensions of files that OpenAI takes."""
-
-OMIT = ""
-"""In `values`: what the argument asks for is what the host does anyway."""
 
 _SIZE = re.compile(r"^(\d+)x(\d+)$")
 
@@ -52,9 +46,6 @@ class Sizes(Struct, frozen=True, kw_only=True):
     longest: int
     pixels: int
     ratio: float
-
-
-OPENAI_SIZES = Sizes(longest=3840, pixels=3840 * 2160, ratio=3.0)
 
 
 class _Event(Struct, gc=False):

@@ -56,12 +56,6 @@ class Paging(Struct, frozen=True, kw_only=True):
 
 
 CURSOR = Paging()
-WHOLE = Paging(style="whole", refuses=dict.fromkeys(("after", "limit", "order", "purpose"), "its list comes whole"))
-NUMBERED = Paging(
-    style="page",
-    renames={"limit": "page_size"},
-    refuses=dict.fromkeys(("after", "order"), "its pages have numbers: give `page` in extra_query"),
-)
 
 
 def at_id(path: str, given: str, action: str = "") -> str:

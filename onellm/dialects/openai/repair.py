@@ -3,13 +3,15 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # JSON of any shape is taken apart here, by patterns that prove what they use.
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from onellm.dialects import lenient
 from onellm.types.chat import ChoiceLogprobs, Citation, CompletionUsage, PromptFilterResult
-from onellm.types.completions import Completion, CompletionLogprobs
+
+if TYPE_CHECKING:
+    from onellm.types.completions import Completion
 
 
 def completion(value: Any) -> Any:
@@ -59,8 +61,10 @@ def usage_field(data: bytes, name: str) -> int | None:
             return None
 
 
-def completion_logprobs(reply: Completion, data: bytes) -> None:
+def completion_logprobs(reply: "Completion", data: bytes) -> None:
     """Log probabilities that a host has in a chat's shape, as lists side by side; changes the reply in place."""
+    from onellm.types.completions import CompletionLogprobs  # noqa: PLC0415 - chats have another shape
+
     match lenient.decode_json(data, "log probabilities"):
         case {"choices": [*choices]}:
             for choice, wire in zip(reply.choices, choices, strict=False):

@@ -26,8 +26,6 @@ from onellm.types.audio import (
 )
 from onellm.types.files import CONTENT_TYPES
 
-OPENAI_SPEECH = frozenset({"mp3", "opus", "aac", "flac", "wav", "pcm"})
-
 
 class _Usage(Struct, gc=False):
     input_tokens: int | None = None
