@@ -26,6 +26,11 @@ class Budget(Struct, frozen=True, kw_only=True):
     of: tuple[str, str] = ("cpu", "cpu")
 
 
+def _limits(claim: str, most: float, of: tuple[str, str] = ("cpu", "cpu")) -> list[Budget]:
+    """Beside the minimal client where OneLLM has moved the limit, and beside the one of aiohttp's documentation."""
+    return [Budget(claim=claim, other=other, most=most, of=of) for other in ("minimal", "aiohttp")]
+
+
 class Case(Struct, frozen=True, kw_only=True):
     """A line of turns.
 
@@ -105,7 +110,7 @@ CASES = (
         40,
         5,
         [
-            Budget(claim="a chat, one at a time", most=1.20),
+            *_limits("a chat, one at a time", 1.20),
             Budget(claim="a chat, one at a time", other="openai", least=6),
             Budget(claim="a chat, one at a time", other="litellm", least=20),
         ],
@@ -117,7 +122,7 @@ CASES = (
         2,
         1,
         2,
-        [Budget(claim="a chat, 256 in flight (0.80 of the calls a CPU second)", most=_THROUGHPUT)],
+        _limits("a chat, 256 in flight (0.80 of the calls a CPU second)", _THROUGHPUT),
         short="chat, 256 in flight",
     ),
     _chat(
@@ -126,18 +131,14 @@ CASES = (
         2,
         1,
         1,
-        [
-            Budget(
-                claim="a chat, 1,000 in flight, collector as shipped (0.80 of the calls a CPU second)", most=_THROUGHPUT
-            )
-        ],
+        _limits("a chat, 1,000 in flight, collector as shipped (0.80 of the calls a CPU second)", _THROUGHPUT),
     ),
     _stream(
         "stream, one chunk a write",
         "one",
         server.ONE_EVENTS,
         [
-            Budget(claim="a chunk, one a write", most=1.30),
+            *_limits("a chunk, one a write", 1.30),
             Budget(claim="a chunk, one a write", other="openai", least=12),
         ],
         short="stream, one chunk a write",
@@ -148,7 +149,7 @@ CASES = (
         "packed",
         server.PACKED_EVENTS,
         [
-            Budget(claim=f"a chunk, {server.EVENTS_A_WRITE} a write", most=2.5),
+            *_limits(f"a chunk, {server.EVENTS_A_WRITE} a write", 2.5),
             Budget(claim=f"a chunk, {server.EVENTS_A_WRITE} a write", other="openai", least=25),
         ],
         short=f"stream, {server.EVENTS_A_WRITE} chunks a write",
@@ -158,7 +159,7 @@ CASES = (
         f"{PACED_STREAMS} paced streams, a chunk each {server.PACE * 1e3:.0f} ms",
         "paced",
         server.PACED_EVENTS,
-        [Budget(claim=f"a chunk of {PACED_STREAMS} paced streams", most=1.25)],
+        _limits(f"a chunk of {PACED_STREAMS} paced streams", 1.25),
         streams=PACED_STREAMS,
         spread=server.PACE / PACED_STREAMS,
         peer_rounds=1,
@@ -171,10 +172,8 @@ CASES = (
         rounds=9,
         peer_rounds=1,
         budgets=[
-            Budget(claim=f"lateness of {TOGETHER} streams at once, p99", most=1.5, of=("p99", "p99")),
-            Budget(
-                claim=f"lateness of {TOGETHER} streams at once, the last of all chunks", most=1.5, of=("latest", "p99")
-            ),
+            *_limits(f"lateness of {TOGETHER} streams at once, p99", 1.5, ("p99", "p99")),
+            *_limits(f"lateness of {TOGETHER} streams at once, the last of all chunks", 1.5, ("latest", "p99")),
         ],
     ),
     _simple(
@@ -194,7 +193,7 @@ CASES = (
         peer_turn={"do": "embeddings", "each": 1},
         peer_rounds=2,
         budgets=[
-            Budget(claim="a vector, in base64", most=1.2),
+            *_limits("a vector, in base64", 1.2),
             Budget(claim="a vector", other="openai", least=8),
         ],
         short=f"{server.VECTORS} vectors of {server.DIMENSIONS}",
@@ -206,7 +205,7 @@ CASES = (
         {"do": "chat_blocking", "path": "v1", "each": 150},
         peer_turn={"do": "chat_blocking", "path": "v1", "each": 30},
         budgets=[
-            Budget(claim="a blocking chat (minimal: behind a loop thread)", most=1.2),
+            *_limits("a blocking chat (minimal, aiohttp: behind a loop thread)", 1.2),
             Budget(claim="a blocking chat", other="openai", least=3),
         ],
         short="blocking chat",

@@ -1,4 +1,4 @@
-"""Requests that differ in their bodies alone: what stands before a body is made once, and both are one write.
+"""Requests that differ in their bodies alone: what stands before a body is made once, and both go out at once.
 
 aiohttp puts the head of a request together anew each time, in a dozen steps, and on Python 3.11 writes a body in a
 task of its own: together a quarter of what a call costs. Its session takes a class for requests, and this is one. It
@@ -23,6 +23,7 @@ from onellm.types.options import SharedHeaders
 TESTED = aiohttp.__version__.startswith("3.14.")
 
 _MOST_HEADS = 64  # of one set of headers: for providers that have the model in the URL
+_COPIED = 1 << 16  # bytes of a body up to which one write costs less than a copy does
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_USUAL = (hdrs.EXPECT, hdrs.TRANSFER_ENCODING, hdrs.CONTENT_ENCODING)
 
@@ -144,7 +145,11 @@ class Request(ClientRequest):
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("the connection has closed")
         head, body = prepared.head, prepared.body
-        transport.write(b"%b%d\r\n\r\n%b" % (head.data, len(body), body))
+        if len(body) <= _COPIED:
+            transport.write(b"%b%d\r\n\r\n%b" % (head.data, len(body), body))
+        else:
+            transport.write(b"%b%d\r\n\r\n" % (head.data, len(body)))
+            transport.write(body)
         return self.response_class(
             self.method,
             self.url,
