@@ -17,7 +17,7 @@ class Http(minimal.Http):
         super().__init__(key, request_class=Request)
         self._headers = SharedHeaders(self.session.headers)
         self.session.headers.clear()
-        bytes(1 << 19)  # see the transport
+        bytes(1 << 22)  # see the transport
 
     def post(self, url: str, body: bytes) -> Awaitable[ClientResponse]:
         head = find_head("POST", url, self._headers)
