@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import aiohttp
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from msgspec import Struct
-from yarl import URL
 
 from onellm.errors import (
     APIConnectionError,
@@ -29,7 +28,7 @@ from onellm.errors import (
     ResponseDecodeError,
 )
 from onellm.transport import prepared
-from onellm.transport.prepared import Prepared, find_head
+from onellm.transport.prepared import Prepared, as_it_is, find_head
 from onellm.transport.watchdog import Watch, Watchdog
 from onellm.types.options import HttpOptions, SharedHeaders, Timeouts
 
@@ -498,7 +497,7 @@ def _send(  # noqa: PLR0917 - a request has so many parts
             )
     return pool.session.request(
         method,
-        _as_it_is(url),
+        as_it_is(url),
         data=io.BytesIO(body) if body is not None and len(body) > _SMALL_BODY else body,
         headers=headers,
         allow_redirects=False,
@@ -528,7 +527,7 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
     try:
         return await pool.session.request(
             method,
-            _as_it_is(url),
+            as_it_is(url),
             data=data,
             headers=headers,
             allow_redirects=False,
@@ -542,11 +541,6 @@ async def _send_form(  # noqa: PLR0917 - a request has so many parts
         if data.failure is not None and not isinstance(exc, asyncio.CancelledError):
             raise SourceError(data.failure) from exc
         raise
-
-
-def _as_it_is(url: str) -> str | URL:
-    """A URL whose escapes stay: yarl would make `%3A` a colon again, and a signature of the path would not fit."""
-    return URL(url, encoded=True) if "%" in url and url.isascii() else url
 
 
 def _comes_at_once(response: aiohttp.ClientResponse, limit: int) -> bool:

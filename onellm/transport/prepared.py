@@ -67,8 +67,16 @@ def find_head(method: str, url: str, headers: SharedHeaders) -> Head | None:
     return head
 
 
+def as_it_is(url: str) -> str | URL:
+    """A URL whose escapes stay: yarl would make `%3A` a colon again, and a signature of the path would not fit."""
+    return URL(url, encoded=True) if "%" in url and url.isascii() else url
+
+
 def _make(method: str, url: str, headers: SharedHeaders) -> Head | None:
-    target = URL(url, encoded="%" in url and url.isascii())
+    try:
+        target = URL(as_it_is(url))
+    except ValueError:
+        return None
     if target.scheme not in {"http", "https"} or not target.raw_host:
         return None
     usual = ClientRequest(method, target, headers=headers, loop=asyncio.get_running_loop())

@@ -114,6 +114,17 @@ async def test_header_that_would_be_two_is_refused(transport: HttpTransport, loo
     assert not loopback.requests
 
 
+@pytest.mark.parametrize("url", ["http://[::1/v1", "http://127.0.0.1:99999/v1", "nowhere"])
+async def test_what_is_no_url_is_refused(transport: HttpTransport, url: str) -> None:
+    """With the same words as without headers that are shared."""
+    said: list[str] = []
+    for headers in (USUAL, SharedHeaders(USUAL)):
+        with pytest.raises(ConfigurationError) as caught:
+            await post(transport, url, headers)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
 async def test_user_in_the_url_is_sent_as_aiohttp_has_it(transport: HttpTransport, loopback: Loopback) -> None:
     """As an `Authorization` header."""
     loopback.plays(ANSWER)
