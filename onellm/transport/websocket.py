@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import ClientSession, TraceConfig, WSMsgType
 
 from onellm.errors import APIConnectionError, APITimeoutError
+from onellm.transport.prepared import as_it_is
 from onellm.types.options import Timeouts
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ async def open_socket(  # noqa: PLR0917 - a request has so many parts
         APIConnectionError: no connection, or no HTTP.
         APITimeoutError: `connect`, `first_byte` or `total` ran out.
     """
-    from onellm.transport.http import _as_it_is, _translate  # noqa: PLC0415 - imports this
+    from onellm.transport.http import _translate  # noqa: PLC0415 - imports this
 
     kept = _Kept()
     watch = pool.watchdog.watch(timeouts.total)
@@ -258,7 +259,7 @@ async def open_socket(  # noqa: PLR0917 - a request has so many parts
     try:
         watch.arm("first_byte", timeouts.first_byte)
         ws = await session.ws_connect(
-            _as_it_is(url),
+            as_it_is(url),
             headers=headers,
             protocols=subprotocols,
             proxy=proxy,
