@@ -41,6 +41,10 @@ class Head(Struct, frozen=True, gc=False):
     info: RequestInfo
     key: ConnectionKey
 
+    def __repr__(self) -> str:
+        """Without its headers: one of them is likely a key."""
+        return f"{type(self).__name__}({self.method} {self.url.with_query(None)})"
+
 
 class Prepared(Struct, frozen=True, gc=False):
     """A request."""

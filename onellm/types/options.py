@@ -59,6 +59,10 @@ class SharedHeaders(dict[str, str]):
         self.addresses: dict[str, tuple[str, SharedHeaders]] = {}
         self.made: dict[str, Any] = {}
 
+    def __repr__(self) -> str:
+        """Their names: one of them is likely a key."""
+        return f"{type(self).__name__}({', '.join(self)})"
+
     def address(self, base_url: str | None, path: str) -> "tuple[str, SharedHeaders]":
         """The URL of a path, and these."""
         if len(self.addresses) >= _MOST_ADDRESSES:

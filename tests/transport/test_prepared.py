@@ -114,6 +114,17 @@ async def test_header_that_would_be_two_is_refused(transport: HttpTransport, loo
     assert not loopback.requests
 
 
+async def test_a_key_is_not_shown() -> None:
+    """Not by what holds it: a debugger, or a report of an error, shows what is in a frame."""
+    shared = SharedHeaders({**USUAL, "Authorization": "Bearer secret"})
+    head = prepared.find_head("POST", "http://127.0.0.1/v1/chat?key=secret", shared)
+    assert head is not None
+    shown = f"{shared!r} {shared} {head!r} {prepared.Prepared(head, b'')!r}"
+    assert "secret" not in shown
+    assert "Authorization" in shown
+    assert "POST http://127.0.0.1/v1/chat" in shown
+
+
 @pytest.mark.parametrize("url", ["http://[::1/v1", "http://127.0.0.1:99999/v1", "nowhere"])
 async def test_what_is_no_url_is_refused(transport: HttpTransport, url: str) -> None:
     """With the same words as without headers that are shared."""
